@@ -1,0 +1,155 @@
+import { Packr, Unpackr } from 'msgpackr';
+import { assert } from '../assert.ts';
+import type { ClientId, ConversationId, UserId } from '../ids.ts';
+
+export type EntryKind = 'message' | 'created' | 'added' | 'removed' | 'left' | 'renamed' | 'role';
+
+/**
+ * One line of a conversation's log. `packed` is what is stored of it and, from byte `FRAGMENT_AT` on, what
+ * goes on the msgpack wire: a 4-byte big-endian length, then that many bytes of msgpack, the six pairs
+ * `seq from at kind clientId body` of a map without its header. So a message is encoded once and copied
+ * everywhere.
+ */
+export interface Entry {
+  readonly seq: number;
+  readonly from: UserId;
+  readonly at: number;
+  readonly kind: EntryKind;
+  readonly clientId: ClientId;
+  readonly packed: Uint8Array;
+  /** Where in `packed` the body begins; it goes on to the end. */
+  readonly bodyAt: number;
+}
+
+/** Consecutive entries of one conversation; shared by everyone who stores or sends them. */
+export interface Batch {
+  readonly conversation: ConversationId;
+  readonly entries: readonly Entry[];
+  /** The entries' `packed`, one after the other. */
+  readonly packed: Uint8Array;
+}
+
+export const FRAGMENT_AT = 4;
+/** The number of key and value pairs in a packed entry. */
+export const FRAGMENT_PAIRS = 6;
+
+const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true });
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
+
+/** Packs anything made of JSON values as plain msgpack. The result is the caller's own. */
+export const pack = (value: unknown): Uint8Array => packr.pack(value);
+export const unpack = (bytes: Uint8Array): unknown => unpackr.unpack(bytes);
+
+const ascii = (text: string): Buffer => Buffer.from(text, 'latin1');
+const SEQ = ascii('\xa3seq');
+const FROM = ascii('\xa4from');
+const AT = ascii('\xa2at\xcf');
+const KIND = ascii('\xa4kind');
+const CLIENT_ID = ascii('\xa8clientId');
+const BODY = ascii('\xa4body');
+const KEYS_BYTES = SEQ.length + FROM.length + AT.length + KIND.length + CLIENT_ID.length + BODY.length;
+const UINT32_SPAN = 2 ** 32;
+
+let out: Buffer = Buffer.alloc(0);
+let end = 0;
+
+function putBytes(bytes: Uint8Array): void {
+  if (bytes.length > 48) {
+    out.set(bytes, end);
+    end += bytes.length;
+  } else for (let i = 0; i < bytes.length; i++) out[end++] = bytes[i] as number;
+}
+
+/** A string of ASCII characters, at most 255 of them. */
+function putAscii(text: string): void {
+  const length = text.length;
+  if (length < 32) out[end++] = 0xa0 | length;
+  else {
+    out[end++] = 0xd9;
+    out[end++] = length;
+  }
+  for (let i = 0; i < length; i++) out[end++] = text.charCodeAt(i);
+}
+
+const asciiBytes = (text: string): number => text.length + (text.length < 32 ? 1 : 2);
+
+export function packEntry(seq: number, from: UserId, at: number, kind: EntryKind, clientId: ClientId, body: Uint8Array): Entry {
+  const wide = seq >= UINT32_SPAN;
+  const bytes = FRAGMENT_AT + KEYS_BYTES + (wide ? 9 : 5) + 8 + asciiBytes(from) + asciiBytes(kind) + asciiBytes(clientId) + body.length;
+  out = Buffer.allocUnsafe(bytes);
+  out.writeUInt32BE(bytes - FRAGMENT_AT, 0);
+  end = FRAGMENT_AT;
+  putBytes(SEQ);
+  if (wide) {
+    out[end++] = 0xcf;
+    end = out.writeUInt32BE(Math.floor(seq / UINT32_SPAN), end);
+  } else out[end++] = 0xce;
+  end = out.writeUInt32BE(seq % UINT32_SPAN, end);
+  putBytes(FROM);
+  putAscii(from);
+  putBytes(AT);
+  end = out.writeUInt32BE(Math.floor(at / UINT32_SPAN), end);
+  end = out.writeUInt32BE(at % UINT32_SPAN, end);
+  putBytes(KIND);
+  putAscii(kind);
+  putBytes(CLIENT_ID);
+  putAscii(clientId);
+  putBytes(BODY);
+  const bodyAt = end;
+  putBytes(body);
+  assert(end === bytes, 'a packed entry has the length it was given');
+  return { seq, from, at, kind, clientId, packed: out, bodyAt };
+}
+
+/** The entries of a stored payload, from `offset` on: what `packed` of a batch holds. */
+export function unpackEntries(payload: Uint8Array, offset = 0, count = Number.POSITIVE_INFINITY): Entry[] {
+  const view = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  const entries: Entry[] = [];
+  for (let start = offset; start < view.length && entries.length < count; ) {
+    const next = start + FRAGMENT_AT + view.readUInt32BE(start);
+    entries.push(unpackEntry(view, start, next));
+    start = next;
+  }
+  return entries;
+}
+
+function unpackEntry(view: Buffer, start: number, next: number): Entry {
+  let at = start + FRAGMENT_AT + SEQ.length;
+  const number = (): number => {
+    const wide = view[at++] === 0xcf;
+    const high = wide ? view.readUInt32BE(at) : 0;
+    if (wide) at += 4;
+    at += 4;
+    return high * UINT32_SPAN + view.readUInt32BE(at - 4);
+  };
+  const text = (): string => {
+    const head = view[at++] as number;
+    const length = head === 0xd9 ? (view[at++] as number) : head & 0x1f;
+    at += length;
+    return view.toString("latin1", at - length, at);
+  };
+  const seq = number();
+  at += FROM.length;
+  const from = text() as UserId;
+  at += AT.length - 1;
+  const time = number();
+  at += KIND.length;
+  const kind = text() as EntryKind;
+  at += CLIENT_ID.length;
+  const clientId = text() as ClientId;
+  at += BODY.length;
+  return { seq, from, at: time, kind, clientId, packed: view.subarray(start, next), bodyAt: at - start };
+}
+
+/** The bytes of the packed body. */
+export const packedBody = (entry: Entry): Uint8Array => entry.packed.subarray(entry.bodyAt);
+
+/** The body as the object that was sent. */
+export const bodyOf = (entry: Entry): Record<string, unknown> => unpack(packedBody(entry)) as Record<string, unknown>;
+
+export function batchOf(conversation: ConversationId, entries: readonly Entry[]): Batch {
+  const first = entries[0];
+  assert(first !== undefined, 'a batch has an entry');
+  if (entries.length === 1) return { conversation, entries, packed: first.packed };
+  return { conversation, entries, packed: Buffer.concat(entries.map((entry) => entry.packed)) };
+}
