@@ -3,20 +3,13 @@ import type { Clock } from '../clock.ts';
 import type { Sessions } from '../cluster/actor.ts';
 import type { Failure } from '../failure.ts';
 import type { UserId } from '../ids.ts';
+import type { Log } from '../log.ts';
 import type { GatewaySettings } from './settings.ts';
-
-/** What of a logger the gateway uses; pino has it. */
-export interface Log {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
 
 /** Checks tokens; throws a `Failure` `unauthorized` or `token-expired`. */
 export interface Verify {
-  /** The user that a client's token names. */
-  user(token: string): UserId;
+  /** The user that a client's token names, and when it ends, in milliseconds since 1970. */
+  user(token: string): { readonly user: UserId; readonly expiresAt: number };
   /** A token that only who has the node's secret can make for the CLI. */
   operator(token: string): void;
 }

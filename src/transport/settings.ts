@@ -20,6 +20,8 @@ export interface GatewaySettings {
   /** Where to listen. */
   readonly host: string;
   readonly port: number;
+  /** The header in which a proxy in front names the client's address; empty: none is believed. */
+  readonly addressHeader: string;
 
   // ── Sizes; `welcome` tells these to the client ──
   readonly frameBytesMax: number;
@@ -47,6 +49,7 @@ export interface GatewaySettings {
   readonly pingPeriodMs: number;
   readonly silenceMaxMs: number;
   readonly drainNoticeMs: number;
+  readonly drainAnswersMs: number;
 
   // ── Requests ──
   readonly requestsPerConnectionMax: number;
@@ -60,6 +63,7 @@ export interface GatewaySettings {
   readonly outboxBytesMax: number;
   readonly outboxResumeBytes: number;
   readonly outboxAnswersBytesMax: number;
+  readonly outboxesBytesMax: number;
   readonly slowMaxMs: number;
 
   // ── HTTP ──
@@ -76,6 +80,7 @@ export interface GatewaySettings {
 export const defaultGatewaySettings: GatewaySettings = {
   host: '0.0.0.0',
   port: 8080,
+  addressHeader: '', // whoever can reach the port could write any address into it
 
   frameBytesMax: 65_536, // four bodies of the largest size: room for any frame, too little to hurt
   messageBytesMax: 262_144, // an array of frames may be longer than one frame, but not by much
@@ -107,7 +112,8 @@ export const defaultGatewaySettings: GatewaySettings = {
   helloTimeoutMs: 10_000, // a phone on a bad network needs seconds
   pingPeriodMs: 25_000, // below the 30 s after which some networks forget an idle connection
   silenceMaxMs: 60_000, // two pings unanswered
-  drainNoticeMs: 1_000, // from goaway to close: what is in flight is answered in much less
+  drainNoticeMs: 1_000, // from goaway to where no more requests are taken; a client needs one round trip to leave
+  drainAnswersMs: 5_000, // what is in flight is answered in milliseconds, but for a store that hangs
 
   requestsPerConnectionMax: 1_024, // unanswered requests of one connection
   requestsMax: 50_000, // of all: what the node answers in a second
@@ -118,7 +124,8 @@ export const defaultGatewaySettings: GatewaySettings = {
   pullEventsMax: 256, // about 50 KB of events at a time
   outboxBytesMax: 262_144, // unsent bytes above which a session stops pushing and later reads on from the log
   outboxResumeBytes: 32_768, // unsent bytes below which it reads on
-  outboxAnswersBytesMax: 16_777_216, // answers can't be left out: above this, close 4001. Five of the largest pages
+  outboxAnswersBytesMax: 8_388_608, // answers can't be left out: above this, close 4001. Two of the largest pages
+  outboxesBytesMax: 268_435_456, // unsent bytes of all sockets together; above, none may have more than outboxResumeBytes
   slowMaxMs: 60_000, // a socket that takes nothing for this long is closed with 4001
 
   pollWaitDefaultMs: 25_000, // below the 30 s that many proxies allow
