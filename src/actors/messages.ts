@@ -68,6 +68,8 @@ export type SessionCommand =
 /** To the host of a conversation (a user for a direct one, else the group). */
 export type HostCommand =
   | { readonly kind: 'post'; readonly conversation: ConversationId; readonly from: UserId; readonly clientId: ClientId; readonly operation: Operation }
+  /** Answered by `settled` once every member has the entry, which `from` has already. */
+  | { readonly kind: 'ask-settled'; readonly conversation: ConversationId; readonly from: UserId; readonly clientId: ClientId; readonly seq: number; readonly at: number }
   /** `user` has stored every entry up to `seq` that was delivered to it. */
   | { readonly kind: 'confirm'; readonly conversation: ConversationId; readonly user: UserId; readonly seq: number }
   /** `user` got an entry that doesn't follow the last one it has. */
@@ -98,6 +100,8 @@ export type MemberCommand =
   | { readonly kind: 'watched-by'; readonly user: UserId }
   | { readonly kind: 'unwatched-by'; readonly user: UserId }
   | { readonly kind: 'presence-of'; readonly user: UserId; readonly state: PresenceState; readonly lastSeen: number | undefined }
+  /** The inbox was looked through: events up to `through` are older than it keeps. */
+  | { readonly kind: 'expire'; readonly through: number }
   /** The newest entries of a conversation, read from its log, for the cache. */
   | { readonly kind: 'remember'; readonly conversation: ConversationId; readonly entries: readonly Entry[] };
 

@@ -1,0 +1,158 @@
+import type { Reading } from '../cluster/actor.ts';
+import type { ClientId, ConversationId, UserId } from '../ids.ts';
+import type { Row, Write } from '../storage/store.ts';
+import { type EntryKind, pack, unpack } from './entry.ts';
+import type { Answer } from './messages.ts';
+
+/**
+ * A user's index of the client ids of its own sends, kept as long as the entries. The newest are in memory.
+ * The rest are rows of the table `answered`, in blocks by segment of up to `SEGMENT_IDS_MAX` ids; a Bloom
+ * filter per segment says which may hold an id, so that a new id (nearly all are) costs no read.
+ */
+export interface Answered {
+  /** Unwritten answers and some of the newest written ones, oldest first. */
+  readonly recent: Map<ClientId, Remembered>;
+  /** Not yet in rows, oldest first. */
+  unwritten: ClientId[];
+  /** One Bloom filter per segment; only the last one grows. */
+  readonly filters: Uint8Array[];
+  /** Ids in the last segment. */
+  lastCount: number;
+  /** An id that was looked for and isn't there, although a filter said it may be. */
+  absent: ClientId | undefined;
+}
+
+/** `settled`: every member is known to have the entry. After a restart only its host can tell. */
+export type Remembered = Answer & { settled: boolean };
+
+const RECENT_MAX = 128;
+const SEGMENT_IDS_FIRST = 64;
+const SEGMENT_IDS_MAX = 4096;
+/** 20 bits an id and 7 probes: 1 in 10,000 new ids costs a read for each full segment. */
+const BITS_PER_ID = 20;
+const PROBES = 7;
+const ROWS_AT_ONCE = 64;
+
+export const emptyAnswered = (): Answered => ({ recent: new Map(), unwritten: [], filters: [], lastCount: 0, absent: undefined });
+
+/** Segments grow from 64 ids by four up to 4,096, so that a user who rarely writes costs little. */
+const capacityOf = (segment: number): number => Math.min(SEGMENT_IDS_MAX, SEGMENT_IDS_FIRST * 4 ** Math.min(segment, 6));
+
+export function remember(answered: Answered, clientId: ClientId, answer: Answer): void {
+  answered.recent.set(clientId, { ...answer, settled: false });
+  answered.unwritten.push(clientId);
+}
+
+/** What has to be read before `recent` can tell whether `clientId` was answered; undefined: nothing. */
+export function lookFor(answered: Answered, user: UserId, clientId: ClientId): Reading<void> | undefined {
+  if (answered.filters.length === 0 || answered.recent.has(clientId) || answered.absent === clientId) return undefined;
+  const [one, two] = hashes(clientId);
+  const segments: number[] = [];
+  for (let segment = 0; segment < answered.filters.length; segment++) {
+    if (mayHold(answered.filters[segment] as Uint8Array, one, two)) segments.push(segment);
+  }
+  return segments.length === 0 ? undefined : search(answered, user, clientId, segments);
+}
+
+function* search(answered: Answered, user: UserId, clientId: ClientId, segments: readonly number[]): Reading<void> {
+  for (const segment of segments) {
+    const prefix = segmentKey(segment);
+    for (let after = prefix; ; ) {
+      const [rows] = (yield [{ kind: 'rows', table: 'answered', of: user, after, limit: ROWS_AT_ONCE }]) as [readonly Row[]];
+      for (const row of rows) {
+        if (!row.key.startsWith(prefix)) break;
+        for (const [id, conversation, kind, seq, lsn, at] of unpack(row.payload) as AnsweredRow) {
+          if (id !== clientId) continue;
+          answered.recent.set(clientId, { conversation, kind, seq, lsn, at, settled: false });
+          return;
+        }
+      }
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < ROWS_AT_ONCE || !last.key.startsWith(prefix)) break;
+      after = last.key;
+    }
+  }
+  answered.absent = clientId;
+}
+
+type AnsweredRow = [ClientId, ConversationId, EntryKind, number, number, number][];
+
+const segmentKey = (segment: number): string => `${segment.toString(16).padStart(8, '0')}-`;
+export const filterKey = (segment: number): string => segment.toString(16).padStart(8, '0');
+
+/** The rows for what isn't in rows yet; afterwards it is taken as written. */
+export function deriveAnswered(answered: Answered, user: UserId, epoch: number): Write[] {
+  const writes: Write[] = [];
+  let rest = answered.unwritten;
+  answered.unwritten = [];
+  while (rest.length > 0) {
+    let segment = answered.filters.length - 1;
+    if (segment < 0 || answered.lastCount >= capacityOf(segment)) {
+      segment += 1;
+      answered.filters.push(new Uint8Array((capacityOf(segment) * BITS_PER_ID) / 8));
+      answered.lastCount = 0;
+    }
+    const filter = answered.filters[segment] as Uint8Array;
+    const now = rest.slice(0, capacityOf(segment) - answered.lastCount);
+    rest = rest.slice(now.length);
+    const row: AnsweredRow = [];
+    for (const clientId of now) {
+      const answer = answered.recent.get(clientId);
+      if (answer === undefined) continue;
+      add(filter, clientId);
+      row.push([clientId, answer.conversation, answer.kind, answer.seq, answer.lsn, answer.at]);
+    }
+    answered.lastCount += now.length;
+    const lastLsn = row.at(-1)?.[4] ?? 0;
+    const key = segmentKey(segment) + lastLsn.toString(16).padStart(14, '0');
+    writes.push({ kind: 'put', table: 'answered', of: user, key, epoch, payload: pack(row) });
+    const payload = pack([answered.lastCount, Uint8Array.from(filter)]);
+    writes.push({ kind: 'put', table: 'filter', of: user, key: filterKey(segment), epoch, payload });
+  }
+  for (const clientId of answered.recent.keys()) {
+    if (answered.recent.size <= RECENT_MAX) break;
+    answered.recent.delete(clientId);
+  }
+  return writes;
+}
+
+/** Takes the rows of the table `filter`, ascending. */
+export function restoreFilters(answered: Answered, rows: readonly Row[]): void {
+  for (const row of rows) {
+    const [count, filter] = unpack(row.payload) as [number, Uint8Array];
+    answered.filters.push(Uint8Array.from(filter));
+    answered.lastCount = count;
+  }
+}
+
+/** Two hashes of one id, for double hashing (Kirsch and Mitzenmacher, "Less Hashing, Same Performance", 2006). */
+function hashes(id: string): [number, number] {
+  let one = 0x811c9dc5;
+  let two = 0x9747b28c;
+  for (let i = 0; i < id.length; i++) {
+    const code = id.charCodeAt(i);
+    one = Math.imul(one ^ code, 0x01000193);
+    two = Math.imul(two ^ code, 0x5bd1e995);
+    two ^= two >>> 15;
+  }
+  one ^= one >>> 16;
+  return [one >>> 0, (two >>> 0) | 1];
+}
+
+function mayHold(filter: Uint8Array, one: number, two: number): boolean {
+  const bits = filter.length * 8;
+  for (let probe = 0; probe < PROBES; probe++) {
+    const bit = (one + probe * two) % bits;
+    if (((filter[bit >>> 3] as number) & (1 << (bit & 7))) === 0) return false;
+  }
+  return true;
+}
+
+function add(filter: Uint8Array, id: string): void {
+  const [one, two] = hashes(id);
+  const bits = filter.length * 8;
+  for (let probe = 0; probe < PROBES; probe++) {
+    const bit = (one + probe * two) % bits;
+    filter[bit >>> 3] = (filter[bit >>> 3] as number) | (1 << (bit & 7));
+  }
+}

@@ -1,0 +1,391 @@
+import type { Address, Effect, Outcome, SessionAddress } from '../cluster/actor.ts';
+import { Failure } from '../failure.ts';
+import { isGroup, nameFor, peerOf, type UserId } from '../ids.ts';
+import { splitAt, type Write } from '../storage/store.ts';
+import { type Batch, batchOf, type Entry, pack, packEntry, unpackEntries } from './entry.ts';
+import { applyOperation, requireMember, ruleOn } from './group-operations.ts';
+import { clientKey, type Hosted, memberOf, newMember, openEntry, type Roster, userAddress } from './hosted.ts';
+import { putHost, putMember } from './hosted-rows.ts';
+import type { GroupSummary, HostCommand, MemberCommand, MessengerLimits, ServerFrame } from './messages.ts';
+
+/**
+ * The host's side of a conversation: it orders entries, drops repeated ones, tells them to every member and
+ * knows who has them. Used by a user for its direct conversations and by a group; both keep a `Hosted`.
+ */
+export type HostEvent =
+  | { readonly kind: 'posted'; readonly hosted: Hosted; readonly entry: Entry; readonly roster: Roster }
+  | { readonly kind: 'confirmed'; readonly hosted: Hosted; readonly user: UserId; readonly seq: number }
+  | { readonly kind: 'marked'; readonly hosted: Hosted; readonly user: UserId; readonly delivered: number; readonly read: number; readonly announceAt: number }
+  | { readonly kind: 'receipts-told'; readonly hosted: Hosted }
+  | { readonly kind: 'barred'; readonly hosted: Hosted; readonly by: UserId; readonly on: boolean }
+  | { readonly kind: 'retold'; readonly hosted: Hosted; readonly at: number }
+  | { readonly kind: 'lagged'; readonly hosted: Hosted; readonly user: UserId };
+
+const NOTHING: readonly never[] = [];
+const SILENCE: Outcome<HostEvent> = { events: NOTHING, effects: NOTHING };
+
+const tell = (to: Address, command: MemberCommand, when: 'ordered' | 'stored' = 'stored'): Effect => ({ kind: 'tell', to, command, when });
+const emit = (session: SessionAddress, tag: number, frame: ServerFrame): Effect => ({ kind: 'emit', session, tag, frame });
+
+export function decideHosted(hosted: Hosted, command: HostCommand, now: number, limits: MessengerLimits): Outcome<HostEvent> {
+  const outcome = decideCommand(hosted, command, now, limits);
+  if (!hosted.recovering) return outcome;
+  // The first command after a restart: what can't be proven confirmed is told again.
+  const effects = [...retell(hosted, () => true), ...outcome.effects, { kind: 'alarm', afterMs: limits.redeliverMs } as const];
+  return { events: [...outcome.events, { kind: 'retold', hosted, at: now }], effects };
+}
+
+function decideCommand(hosted: Hosted, command: HostCommand, now: number, limits: MessengerLimits): Outcome<HostEvent> {
+  switch (command.kind) {
+    case 'post':
+      return decidePost(hosted, command, now, limits);
+    case 'ask-settled': {
+      const open = hosted.open.get(command.seq);
+      if (open !== undefined && open.waiting > 0) return SILENCE;
+      const { from, clientId, seq, at } = command;
+      return { events: NOTHING, effects: [tell(userAddress(from), { kind: 'settled', conversation: hosted.id, clientId, seq, at })] };
+    }
+    case 'confirm':
+      return decideConfirm(hosted, command.user, command.seq);
+    case 'missing':
+      return { events: NOTHING, effects: [redeliver(hosted, command.user, command.after)] };
+    case 'mark':
+      return decideMark(hosted, command, now, limits);
+    case 'typed':
+      return decideTyped(hosted, command.user);
+    case 'list-receipts':
+      return { events: NOTHING, effects: [emit(command.session, command.tag, receiptsFrame(hosted, command.user, command.id))] };
+    case 'list-members':
+      return { events: NOTHING, effects: [emit(command.session, command.tag, groupFrame(hosted, command.user, command.id))] };
+    case 'bar': {
+      const effects = [tell(userAddress(command.by), { kind: 'barred', conversation: hosted.id, on: command.on })];
+      if (hosted.barredBy.includes(command.by) === command.on) return { events: NOTHING, effects };
+      return { events: [{ kind: 'barred', hosted, by: command.by, on: command.on }], effects };
+    }
+  }
+}
+
+function decidePost(hosted: Hosted, command: Extract<HostCommand, { kind: 'post' }>, now: number, limits: MessengerLimits): Outcome<HostEvent> {
+  const { from, clientId, operation } = command;
+  const before = hosted.byClient.get(clientKey(from, clientId));
+  if (before !== undefined) {
+    const open = hosted.open.get(before);
+    return open === undefined || open.waiting > 0 ? SILENCE : { events: NOTHING, effects: [settled(hosted, open.entry)] };
+  }
+  let kind: Entry['kind'] = 'message';
+  let body: Uint8Array;
+  let roster = hosted.roster;
+  if (isGroup(hosted.id)) {
+    if (operation.kind === 'message') {
+      requireMember(hosted, from);
+      body = operation.body;
+    } else {
+      const ruling = ruleOn(hosted, from, operation, limits.groupMembersMax);
+      kind = ruling.kind;
+      body = pack(ruling.body);
+      roster = ruling.roster;
+    }
+  } else {
+    if (operation.kind !== 'message') throw new Failure('not-found', 'this is not a group');
+    if (hosted.barredBy.length > 0 && from !== peerOf(hosted.id, from) && hosted.barredBy.includes(peerOf(hosted.id, from))) {
+      throw new Failure('forbidden', 'this user takes no direct messages from you');
+    }
+    body = operation.body;
+  }
+  // `at` never runs backwards within a conversation, whatever the system's clock does.
+  const entry = packEntry(hosted.lastSeq + 1, from, Math.max(now, hosted.lastAt), kind, clientId, body);
+  const alarm: Effect = { kind: 'alarm', afterMs: limits.redeliverMs };
+  const alone = roster.length === 1;
+  const effects = alone ? [settled(hosted, entry), alarm] : [alarm];
+  return { events: [{ kind: 'posted', hosted, entry, roster }], effects };
+}
+
+const settled = (hosted: Hosted, entry: Entry): Effect =>
+  tell(userAddress(entry.from), { kind: 'settled', conversation: hosted.id, clientId: entry.clientId, seq: entry.seq, at: entry.at });
+
+function decideConfirm(hosted: Hosted, user: UserId, seq: number): Outcome<HostEvent> {
+  const member = hosted.members.get(user);
+  if (member === undefined || seq <= member.confirmed) return SILENCE;
+  const effects: Effect[] = [];
+  if (!member.lagging) {
+    for (let at = member.confirmed + 1; at <= seq; at++) {
+      const open = hosted.open.get(at);
+      if (open !== undefined && open.waiting === 1 && open.entry.from !== user) effects.push(settled(hosted, open.entry));
+    }
+  } else if (seq < hosted.lastSeq) effects.push(redeliver(hosted, user, seq));
+  return { events: [{ kind: 'confirmed', hosted, user, seq: Math.min(seq, hosted.lastSeq) }], effects };
+}
+
+function decideMark(hosted: Hosted, command: Extract<HostCommand, { kind: 'mark' }>, now: number, limits: MessengerLimits): Outcome<HostEvent> {
+  const member = memberOf(hosted, command.user);
+  if (member === undefined) return SILENCE;
+  const read = Math.max(member.read, Math.min(command.read, hosted.lastSeq));
+  const delivered = Math.max(member.delivered, Math.min(Math.max(command.delivered, command.read), hosted.lastSeq));
+  if (read === member.read && delivered === member.delivered) return SILENCE;
+  // The larger the group, the rarer: the work of telling all of all stays the same.
+  const afterMs = limits.receiptCoalesceMs * Math.max(1, hosted.roster.length / 10);
+  const effects: readonly Effect[] = hosted.unannounced === undefined ? [{ kind: 'alarm', afterMs }] : NOTHING;
+  return { events: [{ kind: 'marked', hosted, user: command.user, delivered, read, announceAt: now + afterMs }], effects };
+}
+
+function decideTyped(hosted: Hosted, user: UserId): Outcome<HostEvent> {
+  if (isGroup(hosted.id)) requireMember(hosted, user);
+  const effects = hosted.roster
+    .filter((address) => address.id !== user && !hosted.barredBy.includes(address.id as UserId))
+    .filter((address) => !isBarred(hosted, user, address.id as UserId))
+    .map((address) => tell(address, { kind: 'typing-by', conversation: hosted.id, user }));
+  return { events: NOTHING, effects };
+}
+
+/** Whether `watcher` is blocked by `user`, so that it learns nothing of them. */
+const isBarred = (hosted: Hosted, user: UserId, watcher: UserId): boolean =>
+  hosted.barredBy.length > 0 && user !== watcher && hosted.barredBy.includes(user);
+
+function receiptsFrame(hosted: Hosted, reader: UserId, id: string): ServerFrame {
+  if (isGroup(hosted.id)) requireMember(hosted, reader);
+  const members = [];
+  for (const [user, { delivered, read, until }] of hosted.members) {
+    if (until === undefined && !isBarred(hosted, user, reader)) members.push({ user, delivered, read });
+  }
+  return { type: 'receipts', id, conversation: nameFor(hosted.id, reader), members };
+}
+
+function groupFrame(hosted: Hosted, reader: UserId, id: string): ServerFrame {
+  requireMember(hosted, reader);
+  const members = [...hosted.members].filter(([, member]) => member.until === undefined).map(([user, { role }]) => ({ user, role }));
+  return { type: 'group', id, conversation: nameFor(hosted.id, reader), title: hosted.title, members };
+}
+
+/** What is due by now: watermarks to announce, members to be told again, members to go on without. */
+export function decideHostAlarm(hosted: Hosted, now: number, limits: MessengerLimits): Outcome<HostEvent> {
+  const events: HostEvent[] = [];
+  const effects: Effect[] = [];
+  if (hosted.unannounced !== undefined) {
+    if (now >= hosted.announceAt) {
+      if (hosted.roster.length <= limits.receiptMembersMax) effects.push(...announcements(hosted, hosted.unannounced));
+      events.push({ kind: 'receipts-told', hosted });
+    } else effects.push({ kind: 'alarm', afterMs: hosted.announceAt - now });
+  }
+  const oldest = hosted.open.values().next().value;
+  let lagging = false;
+  for (const member of hosted.members.values()) lagging ||= member.lagging;
+  if (oldest === undefined && !lagging) return { events, effects };
+  effects.push({ kind: 'alarm', afterMs: limits.redeliverMs });
+  if (oldest !== undefined && now - oldest.postedAt >= limits.redeliverMs) {
+    const late = new Set<UserId>();
+    for (const address of oldest.roster) {
+      const user = address.id as UserId;
+      const member = hosted.members.get(user);
+      if (member !== undefined && member.confirmed < oldest.entry.seq && !member.lagging) late.add(user);
+    }
+    if (now - oldest.postedAt >= limits.lagAfterMs) {
+      for (const user of late) events.push({ kind: 'lagged', hosted, user });
+      effects.push(...settledWithout(hosted, late));
+    } else {
+      effects.push(...retell(hosted, (user) => late.has(user)));
+      events.push({ kind: 'retold', hosted, at: oldest.postedAt });
+    }
+  }
+  for (const [user, member] of hosted.members) {
+    if (member.lagging && member.confirmed < (member.until ?? hosted.lastSeq)) effects.push(redeliver(hosted, user, member.confirmed));
+  }
+  return { events, effects };
+}
+
+function settledWithout(hosted: Hosted, late: ReadonlySet<UserId>): Effect[] {
+  const effects: Effect[] = [];
+  for (const open of hosted.open.values()) {
+    const without = open.roster.filter(({ id }) => late.has(id as UserId) && id !== open.entry.from && lacks(hosted, id as UserId, open.entry.seq)).length;
+    if (open.waiting > 0 && open.waiting === without) effects.push(settled(hosted, open.entry));
+  }
+  return effects;
+}
+
+const lacks = (hosted: Hosted, user: UserId, seq: number): boolean => (hosted.members.get(user)?.confirmed ?? 0) < seq;
+
+function announcements(hosted: Hosted, users: ReadonlySet<UserId>): Effect[] {
+  const effects: Effect[] = [];
+  for (const user of users) {
+    const member = memberOf(hosted, user);
+    if (member === undefined) continue;
+    const receipt: MemberCommand = { kind: 'receipt', conversation: hosted.id, user, delivered: member.delivered, read: member.read };
+    for (const address of hosted.roster) {
+      if (address.id !== user && !isBarred(hosted, user, address.id as UserId)) effects.push(tell(address, receipt));
+    }
+  }
+  return effects;
+}
+
+/** Tells open entries again to the members chosen that lack them. */
+function retell(hosted: Hosted, chosen: (user: UserId) => boolean): Effect[] {
+  const effects: Effect[] = [];
+  for (const { entry, roster } of hosted.open.values()) {
+    const batch = batchOf(hosted.id, [entry]);
+    for (const address of roster) {
+      const user = address.id as UserId;
+      if (chosen(user) && lacks(hosted, user, entry.seq)) effects.push(tell(address, delivery(hosted, batch, user)));
+    }
+  }
+  return effects;
+}
+
+const REDELIVER_ENTRIES = 128;
+
+/** Reads the log after what the member has, and tells it. */
+function redeliver(hosted: Hosted, user: UserId, after: number): Effect {
+  const member = hosted.members.get(user);
+  const from = Math.max(after, (member?.since ?? 1) - 1);
+  const through = Math.min(member?.until ?? hosted.lastSeq, from + REDELIVER_ENTRIES);
+  const summary = summaryOf(hosted);
+  return {
+    kind: 'look',
+    *look() {
+      if (member === undefined || through <= from) return NOTHING;
+      const [rows] = yield [{ kind: 'forward', log: 'conversation', of: hosted.id, after: from, through, limit: REDELIVER_ENTRIES }];
+      const entries = (rows ?? []).flatMap((row) => unpackEntries(row.payload)).filter(({ seq }) => seq > from && seq <= through);
+      if (entries.length === 0) return NOTHING;
+      const previous = from < member.since ? 0 : from;
+      return [tell(userAddress(user), { kind: 'deliver', batch: batchOf(hosted.id, entries), previous, summary })];
+    },
+    failed: () => NOTHING,
+  };
+}
+
+export const summaryOf = (hosted: Hosted): GroupSummary | undefined =>
+  isGroup(hosted.id) ? { title: hosted.title, members: hosted.roster.length } : undefined;
+
+function delivery(hosted: Hosted, batch: Batch, user: UserId): MemberCommand {
+  const first = (batch.entries[0] as Entry).seq;
+  const since = hosted.members.get(user)?.since ?? 1;
+  return { kind: 'deliver', batch, previous: since >= first ? 0 : first - 1, summary: summaryOf(hosted) };
+}
+
+export function applyHosted(event: HostEvent): void {
+  const { hosted } = event;
+  switch (event.kind) {
+    case 'posted':
+      hosted.lastSeq = event.entry.seq;
+      hosted.lastAt = event.entry.at;
+      hosted.changed = true;
+      if (event.entry.kind !== 'message') applyOperation(hosted, event.entry);
+      openEntry(hosted, event.entry, event.roster, event.entry.at);
+      break;
+    case 'confirmed':
+      applyConfirmed(hosted, event.user, event.seq);
+      break;
+    case 'marked': {
+      const member = memberOf(hosted, event.user) ?? newMember('member', 1);
+      member.delivered = event.delivered;
+      member.read = event.read;
+      hosted.changedMembers.add(event.user);
+      if (hosted.unannounced === undefined) {
+        hosted.unannounced = new Set();
+        hosted.announceAt = event.announceAt;
+      }
+      hosted.unannounced.add(event.user);
+      break;
+    }
+    case 'receipts-told':
+      hosted.unannounced = undefined;
+      break;
+    case 'barred':
+      hosted.barredBy = event.on ? [...hosted.barredBy, event.by] : hosted.barredBy.filter((user) => user !== event.by);
+      break;
+    case 'retold':
+      hosted.recovering = false;
+      for (const open of hosted.open.values()) if (open.postedAt === 0) open.postedAt = event.at;
+      break;
+    case 'lagged':
+      applyLagged(hosted, event.user);
+      break;
+  }
+}
+
+function applyConfirmed(hosted: Hosted, user: UserId, seq: number): void {
+  const member = hosted.members.get(user);
+  if (member === undefined) return;
+  const from = member.confirmed + 1;
+  member.confirmed = seq;
+  for (let at = from; at <= seq; at++) {
+    const open = hosted.open.get(at);
+    if (open === undefined) continue;
+    if (open.entry.from === user) open.senderHas = true;
+    else if (!member.lagging) open.waiting -= 1;
+    closeIfDone(hosted, at);
+  }
+  if (member.lagging) {
+    hosted.changedMembers.add(user);
+    if (seq >= (member.until ?? hosted.lastSeq)) member.lagging = false;
+  }
+}
+
+function applyLagged(hosted: Hosted, user: UserId): void {
+  const member = hosted.members.get(user);
+  if (member === undefined || member.lagging) return;
+  member.lagging = true;
+  hosted.changedMembers.add(user);
+  for (const [seq, open] of hosted.open) {
+    if (seq <= member.confirmed || !open.roster.some(({ id }) => id === user)) continue;
+    if (open.entry.from === user) open.senderHas = true;
+    else open.waiting -= 1;
+    closeIfDone(hosted, seq);
+  }
+}
+
+function closeIfDone(hosted: Hosted, seq: number): void {
+  const open = hosted.open.get(seq);
+  if (open === undefined || open.waiting > 0 || !open.senderHas) return;
+  hosted.open.delete(seq);
+  hosted.byClient.delete(clientKey(open.entry.from, open.entry.clientId));
+}
+
+/** At the end of a turn: the rows of what was posted, and each member told of it. */
+export function concludeHosted(events: readonly HostEvent[], epoch: number, writes: Write[], effects: Effect[]): void {
+  for (let at = 0; at < events.length; ) {
+    const event = events[at] as HostEvent;
+    if (event.kind === 'barred') writes.push(putHost(event.hosted, epoch));
+    else if (event.kind === 'lagged') {
+      const member = event.hosted.members.get(event.user);
+      if (member !== undefined) writes.push(putMember(event.hosted, event.user, member, epoch));
+    } else if (event.kind === 'posted') {
+      const run = runFrom(events, at);
+      fanOut(event.hosted, event.roster, batchOf(event.hosted.id, run), epoch, writes, effects);
+      at += run.length;
+      continue;
+    }
+    at += 1;
+  }
+}
+
+/** The entries from `at` on that go to the same members of the same conversation and may share a row. */
+function runFrom(events: readonly HostEvent[], at: number): Entry[] {
+  const first = events[at] as Extract<HostEvent, { kind: 'posted' }>;
+  const run = [first.entry];
+  const last = splitAt(first.entry.seq);
+  for (let next = at + 1; next < events.length; next++) {
+    const event = events[next] as HostEvent;
+    if (event.kind !== 'posted' || event.hosted !== first.hosted || event.roster !== first.roster || event.entry.seq > last) break;
+    run.push(event.entry);
+  }
+  return run;
+}
+
+function fanOut(hosted: Hosted, roster: Roster, batch: Batch, epoch: number, writes: Write[], effects: Effect[]): void {
+  const first = (batch.entries[0] as Entry).seq;
+  const last = first + batch.entries.length - 1;
+  writes.push({ kind: 'append', log: 'conversation', of: hosted.id, first, last, epoch, payload: batch.packed });
+  const summary = summaryOf(hosted);
+  const later: MemberCommand = { kind: 'deliver', batch, previous: first - 1, summary };
+  for (const address of roster) {
+    const since = hosted.members.get(address.id as UserId)?.since ?? 1;
+    effects.push(tell(address, since >= first ? { kind: 'deliver', batch, previous: 0, summary } : later, 'ordered'));
+  }
+}
+
+/** Nothing is under way: no entry is open, nothing is to be announced. */
+export function hostedIdle(hosted: Hosted): boolean {
+  if (hosted.open.size > 0 || hosted.unannounced !== undefined) return false;
+  for (const member of hosted.members.values()) if (member.lagging) return false;
+  return true;
+}
+

@@ -1,0 +1,134 @@
+import type { Effect, Outcome } from '../cluster/actor.ts';
+import { Failure } from '../failure.ts';
+import { type ConversationId, nameFor } from '../ids.ts';
+import { lookForExpired, pull } from './inbox.ts';
+import type { Item } from './item.ts';
+import type { MessengerLimits, SessionCommand } from './messages.ts';
+import { arriving, leaving } from './presence.ts';
+import type { UserEvent } from './user-events.ts';
+import { emit, hostOf, type Session, sessionAt, type User } from './user-state.ts';
+
+type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
+
+const NOTHING: readonly never[] = [];
+const REPLACED = 4501;
+const TOO_MANY = 4505;
+const EXPIRE_EVERY_MS = 3_600_000;
+
+export function decideConnect(user: User, command: Of<'connect'>, now: number, limits: MessengerLimits): Outcome<UserEvent> {
+  const events: UserEvent[] = [];
+  const effects: Effect[] = [];
+  const replaced = user.sessions.find(({ device }) => device === command.device);
+  if (replaced === undefined && user.sessions.length >= limits.devicesMax) {
+    const message = `at most ${limits.devicesMax} devices of a user may be connected`;
+    const close: Effect = { kind: 'close', session: command.session, code: TOO_MANY, reason: 'too many devices' };
+    return { events, effects: [emit(command, { type: 'error', code: 'limit', message }), close] };
+  }
+  if (replaced !== undefined) {
+    events.push({ kind: 'disconnected', session: replaced, at: now });
+    effects.push({ kind: 'close', session: replaced.address, code: REPLACED, reason: 'this device connected again' });
+  }
+  const session: Session = { address: command.session, device: command.device, by: command.by, live: false, state: 'online', watches: undefined };
+  events.push({ kind: 'connected', session });
+  const given = command.cursor;
+  const tooOld = given !== undefined && given < user.floor;
+  const ahead = given !== undefined && given > user.lsn;
+  const cursor = given === undefined ? user.lsn : given;
+  effects.push(emit(command, { type: 'welcome', user: user.id, device: command.device, cursor, at: now }));
+  if (tooOld || ahead) effects.push(emit(command, { type: 'reset', cursor: user.lsn, reason: ahead ? 'ahead' : 'too-old' }));
+  arriving(user, [...user.sessions.filter((other) => other !== replaced), session], events, effects);
+  if (now >= user.expireAt) {
+    events.push({ kind: 'expiry-looked-for', nextAt: now + EXPIRE_EVERY_MS });
+    if (user.reflects > user.floor) effects.push({ kind: 'look', look: lookForExpired(user, now - limits.inboxKeepMs), failed: () => NOTHING });
+  }
+  return { events, effects };
+}
+
+export function decideDisconnect(user: User, command: Of<'disconnect'>, now: number, limits: MessengerLimits): Outcome<UserEvent> {
+  const session = sessionAt(user, command.session);
+  if (session === undefined) return { events: NOTHING, effects: NOTHING };
+  const events: UserEvent[] = [{ kind: 'disconnected', session, at: now }];
+  const effects: Effect[] = [];
+  leaving(user, session, now, limits, events, effects);
+  return { events, effects };
+}
+
+/** A session that isn't at the end of the inbox reads on from the log; at the end it is told events as they come. */
+export function decidePull(user: User, command: Of<'pull'>): Outcome<UserEvent> {
+  const { after, limit, session: address, tag } = command;
+  const session = sessionAt(user, address);
+  if (session === undefined) return { events: NOTHING, effects: NOTHING };
+  if (after < user.floor) {
+    const reset = emit(command, { type: 'reset', cursor: user.lsn, reason: 'too-old' });
+    const pulled = emit(command, { type: 'pulled', through: user.lsn, end: true });
+    return { events: [{ kind: 'caught-up', session, live: true }], effects: [reset, pulled] };
+  }
+  if (after >= user.lsn) {
+    return { events: [{ kind: 'caught-up', session, live: true }], effects: [emit(command, { type: 'pulled', through: after, end: true })] };
+  }
+  const events: UserEvent[] = session.live ? [{ kind: 'caught-up', session, live: false }] : [];
+  const look: Effect = {
+    kind: 'look',
+    look: pull(user.id, after, limit, { session: address, tag }),
+    failed: ({ code, message, retryAfterMs }) => [
+      emit(command, { type: 'error', code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }),
+    ],
+  };
+  return { events, effects: [look] };
+}
+
+/** Moves `delivered` of every conversation whose newest events the device now has. */
+export function decideAck(user: User, command: Of<'ack'>): Outcome<UserEvent> {
+  const cursor = Math.min(command.cursor, user.lsn);
+  if (cursor <= user.acknowledged) return { events: NOTHING, effects: NOTHING };
+  const marks = new Map<ConversationId, number>();
+  const listedFrom = user.undelivered[0]?.lsn ?? user.lsn + 1;
+  // Events that `undelivered` no longer lists, or that came before this activation.
+  if (user.acknowledged === 0 || user.acknowledged + 1 < listedFrom) {
+    for (const item of user.items.values()) if (item.lastLsn <= cursor) note(marks, item, item.lastSeq);
+  }
+  for (const { lsn, conversation, seq } of user.undelivered) {
+    if (lsn > cursor) break;
+    const item = user.items.get(conversation);
+    if (item !== undefined) note(marks, item, seq);
+  }
+  const effects = [...marks].map(([conversation, seq]) => mark(user, conversation, seq, user.items.get(conversation)?.read ?? 0));
+  return { events: [{ kind: 'acknowledged', cursor, marks }], effects };
+}
+
+function note(marks: Map<ConversationId, number>, item: Item, seq: number): void {
+  if (!item.left && seq > item.delivered && seq >= item.since) marks.set(item.id, seq);
+}
+
+const mark = (user: User, conversation: ConversationId, delivered: number, read: number): Effect => ({
+  kind: 'tell',
+  to: hostOf(conversation),
+  command: { kind: 'mark', conversation, user: user.id, delivered, read } as { kind: string },
+  when: 'stored',
+});
+
+export function decideRead(user: User, command: Of<'read'>): Outcome<UserEvent> {
+  const item = readable(user, command.conversation);
+  const seq = Math.min(command.seq, item.lastSeq);
+  const effects: Effect[] = [];
+  const events: UserEvent[] = [];
+  if (seq > item.read) {
+    events.push({ kind: 'read', conversation: item.id, seq });
+    const delivered = Math.max(item.delivered, seq);
+    effects.push(mark(user, item.id, delivered, seq));
+    const frame = { type: 'receipt', conversation: nameFor(item.id, user.id), user: user.id, delivered, read: seq } as const;
+    for (const session of user.sessions) {
+      if (session.address.id !== command.session.id) effects.push(emit({ session: session.address, tag: 0 }, frame));
+    }
+  }
+  if (command.id !== undefined) effects.push(emit(command, { type: 'done', id: command.id }));
+  return { events, effects };
+}
+
+/** The user's line for a conversation that they may read. */
+export function readable(user: User, conversation: ConversationId): Item {
+  const item = user.items.get(conversation);
+  if (item === undefined) throw new Failure('not-found', 'there is no such conversation for you');
+  if (item.left) throw new Failure('not-member', 'you are no longer a member of this group');
+  return item;
+}

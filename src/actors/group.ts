@@ -1,0 +1,49 @@
+import type { ActorKind, Effect } from '../cluster/actor.ts';
+import type { Failure } from '../failure.ts';
+import { type GroupId, groupConversation } from '../ids.ts';
+import type { Write } from '../storage/store.ts';
+import { applyHosted, concludeHosted, decideHostAlarm, decideHosted, type HostEvent, hostedIdle } from './conversation.ts';
+import type { Hosted } from './hosted.ts';
+import { deriveHosted, isDirty, restoreHosted } from './hosted-rows.ts';
+import { errorFrame } from './listing.ts';
+import type { GroupCommand, MessengerLimits } from './messages.ts';
+import { emit } from './user-state.ts';
+
+const NOTHING: readonly never[] = [];
+const BYTES = { group: 1000, member: 250, open: 400 } as const;
+
+/** A group: its members and roles; it forwards to its member actors and knows no device. */
+export function groupActor(limits: MessengerLimits): ActorKind<Hosted, GroupCommand, HostEvent> {
+  return {
+    kind: 'group',
+    restore: (id) => restoreHosted(groupConversation(id as GroupId)),
+    load: () => undefined,
+    decide: (group, command, now) => (command.kind === 'alarm' ? decideHostAlarm(group, now, limits) : decideHosted(group, command, now, limits)),
+    apply: (_group, event) => applyHosted(event),
+    conclude(_group, events, epoch) {
+      const writes: Write[] = [];
+      const effects: Effect[] = [];
+      concludeHosted(events, epoch, writes, effects);
+      return { writes, effects };
+    },
+    refuse,
+    sheddable: ({ kind }) => kind === 'typed',
+    fromClient: ({ kind }) => kind === 'post' || kind === 'list-members' || kind === 'list-receipts',
+    dirty: isDirty,
+    derive: deriveHosted,
+    idle: hostedIdle,
+    bytes: (group) => BYTES.group + group.members.size * BYTES.member + group.open.size * BYTES.open,
+    carry() {},
+    abandon: () => NOTHING,
+  };
+}
+
+function refuse(command: GroupCommand, failure: Failure): readonly Effect[] {
+  const { code, message, retryAfterMs } = failure;
+  if (command.kind === 'post') {
+    const refused = { kind: 'refused', clientId: command.clientId, code, message, retryAfterMs } as { kind: string };
+    return [{ kind: 'tell', to: { kind: 'user', id: command.from }, command: refused, when: 'stored' }];
+  }
+  if (command.kind === 'list-members' || command.kind === 'list-receipts') return [emit(command, errorFrame(failure, { id: command.id }))];
+  return NOTHING;
+}

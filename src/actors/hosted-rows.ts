@@ -1,0 +1,92 @@
+import type { Reading } from '../cluster/actor.ts';
+import type { ConversationId, UserId } from '../ids.ts';
+import type { Row, Write } from '../storage/store.ts';
+import { type Entry, pack, unpack, unpackEntries } from './entry.ts';
+import { applyOperation } from './group-operations.ts';
+import { confirmedSeq, emptyHosted, type Hosted, type Member, openEntry, rebuildRoster } from './hosted.ts';
+import type { Role } from './messages.ts';
+
+const READ_ROWS = 512;
+
+/** Host row: `[version, title, reflects, confirmed, lastAt, barredBy]`: the members table reflects the log up to `reflects`. */
+type HostRow = [1, string, number, number, number, UserId[]];
+/** Member row: `[role, since, until, delivered, read, confirmed, lagging]`. */
+type MemberRow = [Role, number, number | null, number, number, number, boolean];
+
+export function* restoreHosted(id: ConversationId): Reading<Hosted> {
+  const [hostRows, firstMembers] = (yield [
+    { kind: 'row', table: 'host', of: id, key: '' },
+    { kind: 'rows', table: 'member', of: id, limit: READ_ROWS },
+  ]) as [readonly Row[], readonly Row[]];
+  const hosted = emptyHosted(id);
+  let reflects = 0;
+  let confirmed = 0;
+  const hostRow = hostRows[0];
+  if (hostRow !== undefined) {
+    const [, title, reflected, settled, lastAt, barredBy] = unpack(hostRow.payload) as HostRow;
+    hosted.title = title;
+    hosted.lastAt = lastAt;
+    hosted.barredBy = barredBy;
+    reflects = reflected;
+    confirmed = settled;
+  }
+  for (let rows = firstMembers; ; ) {
+    for (const row of rows) restoreMember(hosted, row, confirmed);
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < READ_ROWS) break;
+    [rows] = (yield [{ kind: 'rows', table: 'member', of: id, after: last.key, limit: READ_ROWS }]) as [readonly Row[]];
+  }
+  rebuildRoster(hosted);
+  hosted.lastSeq = Math.min(reflects, confirmed);
+  for (;;) {
+    const [rows] = (yield [{ kind: 'forward', log: 'conversation', of: id, after: hosted.lastSeq, limit: READ_ROWS }]) as [readonly Row[]];
+    for (const row of rows) for (const entry of unpackEntries(row.payload)) if (entry.seq > hosted.lastSeq) replay(hosted, entry, reflects, confirmed);
+    if (rows.length < READ_ROWS) break;
+  }
+  hosted.lastSeq = Math.max(hosted.lastSeq, reflects);
+  hosted.recovering = hosted.open.size > 0;
+  return hosted;
+}
+
+function replay(hosted: Hosted, entry: Entry, reflects: number, confirmed: number): void {
+  hosted.lastSeq = entry.seq;
+  hosted.lastAt = Math.max(hosted.lastAt, entry.at);
+  let roster = hosted.roster;
+  if (entry.seq > reflects && entry.kind !== 'message') {
+    const before = roster;
+    applyOperation(hosted, entry);
+    roster = entry.kind === 'removed' || entry.kind === 'left' ? before : hosted.roster;
+  }
+  if (entry.seq > confirmed) openEntry(hosted, entry, roster, 0);
+}
+
+function restoreMember(hosted: Hosted, row: Row, confirmed: number): void {
+  const [role, since, until, delivered, read, has, lagging] = unpack(row.payload) as MemberRow;
+  const member = { role, since, until: until ?? undefined, delivered, read, confirmed: lagging ? has : Math.max(has, confirmed), lagging };
+  hosted.members.set(row.key as UserId, member);
+}
+
+export const putHost = (hosted: Hosted, epoch: number): Write => {
+  const row: HostRow = [1, hosted.title, hosted.lastSeq, confirmedSeq(hosted), hosted.lastAt, [...hosted.barredBy]];
+  return { kind: 'put', table: 'host', of: hosted.id, key: '', epoch, payload: pack(row) };
+};
+
+export const putMember = (hosted: Hosted, user: UserId, member: Member, epoch: number): Write => {
+  const row: MemberRow = [member.role, member.since, member.until ?? null, member.delivered, member.read, member.confirmed, member.lagging];
+  return { kind: 'put', table: 'member', of: hosted.id, key: user, epoch, payload: pack(row) };
+};
+
+export const isDirty = (hosted: Hosted): boolean => hosted.changed || hosted.changedMembers.size > 0;
+
+/** The rows that changed; marks them clean. The host row goes with its members: it says what they reflect. */
+export function deriveHosted(hosted: Hosted, epoch: number): Write[] {
+  const writes: Write[] = [];
+  for (const user of hosted.changedMembers) {
+    const member = hosted.members.get(user);
+    if (member !== undefined) writes.push(putMember(hosted, user, member, epoch));
+  }
+  writes.push(putHost(hosted, epoch));
+  hosted.changed = false;
+  hosted.changedMembers.clear();
+  return writes;
+}

@@ -1,0 +1,125 @@
+import type { Address } from '../cluster/actor.ts';
+import type { ConversationId, UserId } from '../ids.ts';
+import { isGroup, usersOf } from '../ids.ts';
+import type { Entry } from './entry.ts';
+import type { Role } from './messages.ts';
+
+/** One member of a conversation, also a former one, as its host knows it. */
+export interface Member {
+  role: Role;
+  /** The first seq that this member may read. */
+  since: number;
+  /** The last seq that a former member got; undefined for one who is in. */
+  until: number | undefined;
+  delivered: number;
+  read: number;
+  /** The member has stored every entry up to this seq. */
+  confirmed: number;
+  /** It didn't confirm in time: nobody waits for it, and it is told again until it has everything. */
+  lagging: boolean;
+}
+
+/** An entry that some member may still lack. */
+export interface OpenEntry {
+  readonly entry: Entry;
+  readonly roster: Roster;
+  /** Members other than the sender that haven't confirmed. */
+  waiting: number;
+  senderHas: boolean;
+  postedAt: number;
+}
+
+/** Who an entry goes to; replaced, never changed. */
+export type Roster = readonly Address[];
+
+/** What the host of a conversation knows: a user's actor of its direct ones, a group's actor of its group. */
+export interface Hosted {
+  readonly id: ConversationId;
+  title: string;
+  lastSeq: number;
+  lastAt: number;
+  readonly members: Map<UserId, Member>;
+  roster: Roster;
+  /** By seq, ascending. */
+  readonly open: Map<number, OpenEntry>;
+  /** The seq of each open entry, by `clientKey`. */
+  readonly byClient: Map<string, number>;
+  /** Users who don't want direct messages of the other one. */
+  barredBy: readonly UserId[];
+  /** Entries read back by `restoreHosted` whose delivery can't be proven: told again with the next command. */
+  recovering: boolean;
+  /** Members whose watermarks the others haven't been told. */
+  unannounced: Set<UserId> | undefined;
+  announceAt: number;
+  changed: boolean;
+  readonly changedMembers: Set<UserId>;
+}
+
+export const clientKey = (from: UserId, clientId: string): string => `${from} ${clientId}`;
+
+export const userAddress = (id: string): Address => ({ kind: 'user', id });
+
+export function emptyHosted(id: ConversationId): Hosted {
+  const hosted: Hosted = {
+    id,
+    title: '',
+    lastSeq: 0,
+    lastAt: 0,
+    members: new Map(),
+    roster: [],
+    open: new Map(),
+    byClient: new Map(),
+    barredBy: [],
+    recovering: false,
+    unannounced: undefined,
+    announceAt: 0,
+    changed: false,
+    changedMembers: new Set(),
+  };
+  if (!isGroup(id)) {
+    for (const user of usersOf(id)) hosted.members.set(user, newMember('member', 1));
+    rebuildRoster(hosted);
+  }
+  return hosted;
+}
+
+export const newMember = (role: Role, since: number): Member => ({
+  role,
+  since,
+  until: undefined,
+  delivered: since - 1,
+  read: since - 1,
+  confirmed: since - 1,
+  lagging: false,
+});
+
+/** Whether the user is a member now. */
+export const memberOf = (hosted: Hosted, user: UserId): Member | undefined => {
+  const member = hosted.members.get(user);
+  return member?.until === undefined ? member : undefined;
+};
+
+export function rebuildRoster(hosted: Hosted): void {
+  const known = new Map(hosted.roster.map((address) => [address.id, address]));
+  const roster: Address[] = [];
+  for (const [user, member] of hosted.members) if (member.until === undefined) roster.push(known.get(user) ?? userAddress(user));
+  hosted.roster = roster;
+}
+
+/** All up to this seq are stored by every member that isn't lagging. */
+export function confirmedSeq(hosted: Hosted): number {
+  for (const seq of hosted.open.keys()) return seq - 1;
+  return hosted.lastSeq;
+}
+
+/** Notes that `roster` is to get the entry. */
+export function openEntry(hosted: Hosted, entry: Entry, roster: Roster, postedAt: number): void {
+  let waiting = 0;
+  for (const address of roster) {
+    if (address.id === entry.from) continue;
+    const member = hosted.members.get(address.id as UserId);
+    if (member !== undefined && !member.lagging) waiting += 1;
+  }
+  hosted.open.set(entry.seq, { entry, roster, waiting, senderHas: false, postedAt });
+  hosted.byClient.set(clientKey(entry.from, entry.clientId), entry.seq);
+}

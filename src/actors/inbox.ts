@@ -1,0 +1,202 @@
+import type { Effect, Reading } from '../cluster/actor.ts';
+import type { ClientId, ConversationId, UserId } from '../ids.ts';
+import { POSITIONS_PER_PARTITION, type Row, splitAt, type Write } from '../storage/store.ts';
+import { type Batch, batchOf, type Entry, pack, unpack, unpackEntries } from './entry.ts';
+import type { GroupSummary, ServerFrame } from './messages.ts';
+import { nameFor } from '../ids.ts';
+import type { Session, User } from './user-state.ts';
+import { sameSession } from './user-state.ts';
+
+/** Events of one conversation with consecutive lsns. */
+export interface Run {
+  readonly batch: Batch;
+  readonly firstLsn: number;
+  /** The user begins (again) to be a member with the first of these. */
+  readonly starts: boolean;
+  /** A group's line in the list, where the run can't be understood without. */
+  readonly summary: GroupSummary | undefined;
+}
+
+const STARTS = 1;
+const SUMMARY = 2;
+const RUN_HEAD_BYTES = 4;
+
+/**
+ * The payload of an inbox row: runs, one after the other. A run is a byte of flags, a byte with the length of the
+ * conversation's id and that id, two bytes with the number of entries, then if flagged two bytes with the length of
+ * a packed `[title, members]` and that, and the packed entries.
+ */
+export function packRuns(runs: readonly Run[]): Uint8Array {
+  const summaries = runs.map(({ summary }) => (summary === undefined ? undefined : pack([summary.title, summary.members])));
+  let bytes = 0;
+  runs.forEach(({ batch }, index) => {
+    const summary = summaries[index];
+    bytes += RUN_HEAD_BYTES + batch.conversation.length + (summary === undefined ? 0 : 2 + summary.length) + batch.packed.length;
+  });
+  const payload = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  runs.forEach(({ batch, starts }, index) => {
+    const summary = summaries[index];
+    payload[at++] = (starts ? STARTS : 0) | (summary === undefined ? 0 : SUMMARY);
+    payload[at++] = batch.conversation.length;
+    at += payload.write(batch.conversation, at, 'latin1');
+    at = payload.writeUInt16BE(batch.entries.length, at);
+    if (summary !== undefined) {
+      at = payload.writeUInt16BE(summary.length, at);
+      payload.set(summary, at);
+      at += summary.length;
+    }
+    payload.set(batch.packed, at);
+    at += batch.packed.length;
+  });
+  return payload;
+}
+
+/** The runs of a row whose events begin with the lsn `first`. */
+export function unpackRuns(payload: Uint8Array, first: number): Run[] {
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  const runs: Run[] = [];
+  let firstLsn = first;
+  for (let at = 0; at < bytes.length; ) {
+    const flags = bytes[at] as number;
+    const idEnd = at + 2 + (bytes[at + 1] as number);
+    const conversation = bytes.toString('latin1', at + 2, idEnd) as ConversationId;
+    const count = bytes.readUInt16BE(idEnd);
+    at = idEnd + 2;
+    let summary: GroupSummary | undefined;
+    if ((flags & SUMMARY) !== 0) {
+      const end = at + 2 + bytes.readUInt16BE(at);
+      const [title, members] = unpack(bytes.subarray(at + 2, end)) as [string, number];
+      summary = { title, members };
+      at = end;
+    }
+    const entries = unpackEntries(bytes, at, count);
+    const length = entries.reduce((sum, entry) => sum + entry.packed.length, 0);
+    runs.push({ batch: { conversation, entries, packed: bytes.subarray(at, at + length) }, firstLsn, starts: (flags & STARTS) !== 0, summary });
+    at += length;
+    firstLsn += count;
+  }
+  return runs;
+}
+
+/** The run's events after `lsn`; undefined where it has none. */
+export function runAfter(run: Run, lsn: number): Run | undefined {
+  if (run.firstLsn > lsn) return run;
+  const entries = run.batch.entries.slice(lsn + 1 - run.firstLsn);
+  if (entries.length === 0) return undefined;
+  return { batch: batchOf(run.batch.conversation, entries), firstLsn: lsn + 1, starts: false, summary: run.summary };
+}
+
+/** The rows of what was received in a turn: as few as the bounds of a row allow. */
+export function inboxRows(user: UserId, runs: readonly Run[], epoch: number): Write[] {
+  const writes: Write[] = [];
+  let row: Run[] = [];
+  let first = 0;
+  let next = 0;
+  const close = (): void => {
+    if (row.length > 0) writes.push({ kind: 'append', log: 'inbox', of: user, first, last: next - 1, epoch, payload: packRuns(row) });
+    row = [];
+  };
+  for (let run of runs) {
+    for (;;) {
+      if (row.length === 0) first = run.firstLsn;
+      const room = splitAt(first) - run.firstLsn + 1;
+      if (room <= 0) {
+        close();
+        continue;
+      }
+      const { entries, conversation } = run.batch;
+      if (entries.length <= room) {
+        row.push(run);
+        next = run.firstLsn + entries.length;
+        break;
+      }
+      row.push({ ...run, batch: batchOf(conversation, entries.slice(0, room)) });
+      next = run.firstLsn + room;
+      close();
+      run = { batch: batchOf(conversation, entries.slice(room)), firstLsn: next, starts: false, summary: undefined };
+    }
+  }
+  close();
+  return writes;
+}
+
+/** One `events` frame per run and live session; a session's own entries apart, so that `sent` can take their place. */
+export function tellSessions(user: User, runs: readonly Run[], effects: Effect[]): void {
+  for (const session of user.sessions) {
+    if (!session.live) continue;
+    for (const run of runs) {
+      const name = nameFor(run.batch.conversation, user.id);
+      const { entries } = run.batch;
+      for (let from = 0; from < entries.length; ) {
+        const own = sentBy(user, session, entries[from] as Entry);
+        let to = from + 1;
+        while (to < entries.length && sentBy(user, session, entries[to] as Entry) === own) to += 1;
+        const batch = from === 0 && to === entries.length ? run.batch : batchOf(run.batch.conversation, entries.slice(from, to));
+        const frame: ServerFrame = { type: 'events', firstLsn: run.firstLsn + from, conversation: name, batch, own };
+        effects.push({ kind: 'emit', session: session.address, tag: 0, frame });
+        from = to;
+      }
+    }
+  }
+}
+
+function sentBy(user: User, session: Session, entry: Entry): boolean {
+  if (entry.from !== user.id || user.pending === undefined) return false;
+  const first = user.pending.get(entry.clientId as ClientId)?.waiters[0];
+  return first !== undefined && sameSession(first.session, session.address);
+}
+
+/** Rows that one pull reads at most; a row holds up to 256 events. */
+const PULL_ROWS_MAX = 64;
+
+/** Events after `after` for one session, and then `pulled`. At most about `limit` events, whole rows. */
+export function pull(user: UserId, after: number, limit: number, to: { session: Session['address']; tag: number }): () => Reading<readonly Effect[]> {
+  return function* () {
+    const effects: Effect[] = [];
+    const [rows] = (yield [{ kind: 'forward', log: 'inbox', of: user, after, limit: Math.min(limit, PULL_ROWS_MAX) }]) as [readonly Row[]];
+    let through = after;
+    for (const row of rows) {
+      if (through - after >= limit) break;
+      for (const whole of unpackRuns(row.payload, row.first)) {
+        const run = runAfter(whole, through);
+        if (run === undefined) continue;
+        const frame: ServerFrame = {
+          type: 'events',
+          firstLsn: run.firstLsn,
+          conversation: nameFor(run.batch.conversation, user),
+          batch: run.batch,
+          own: false,
+        };
+        effects.push({ kind: 'emit', ...to, frame });
+        through = run.firstLsn + run.batch.entries.length - 1;
+      }
+    }
+    effects.push({ kind: 'emit', ...to, frame: { type: 'pulled', through, end: false } satisfies ServerFrame });
+    return effects;
+  };
+}
+
+const EXPIRE_ROWS = 64;
+
+/** Looks for events that are older than `before` (milliseconds since 1970), and tells the user how far they go. */
+export function lookForExpired(user: User, before: number): () => Reading<readonly Effect[]> {
+  const { id, floor, reflects } = user;
+  return function* () {
+    let through = floor;
+    for (;;) {
+      const [rows] = (yield [{ kind: 'forward', log: 'inbox', of: id, after: through, limit: EXPIRE_ROWS }]) as [readonly Row[]];
+      const from = through;
+      for (const row of rows) {
+        // Only what the derived rows reflect may go: activation reads the rest.
+        if (row.last > reflects) break;
+        const newest = unpackRuns(row.payload, row.first).at(-1)?.batch.entries.at(-1);
+        if (newest === undefined || newest.at >= before) break;
+        through = row.last;
+      }
+      if (through - from < rows.length || rows.length < EXPIRE_ROWS || through - floor > POSITIONS_PER_PARTITION) break;
+    }
+    if (through === floor) return [];
+    return [{ kind: 'tell', to: { kind: 'user', id }, command: { kind: 'expire', through } as { kind: string }, when: 'stored' }];
+  };
+}

@@ -1,0 +1,87 @@
+import type { Effect, Outcome } from '../cluster/actor.ts';
+import { Failure } from '../failure.ts';
+import { nameFor } from '../ids.ts';
+import { readable } from './devices.ts';
+import { type Entry, unpackEntries } from './entry.ts';
+import { type Item, itemFrame } from './item.ts';
+import type { MessengerLimits, ServerFrame, SessionCommand } from './messages.ts';
+import type { UserEvent } from './user-events.ts';
+import { emit, type User } from './user-state.ts';
+
+type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
+
+const NOTHING: readonly never[] = [];
+
+/** A page of entries, from memory where the cache has it, else from the conversation's log. Seqs have no gaps, so a page is a range. */
+export function decideHistory(user: User, command: Of<'history'>, limits: MessengerLimits): Outcome<UserEvent> {
+  const item = readable(user, command.conversation);
+  const { before, after, limit } = command;
+  const forward = after !== undefined;
+  // The page is from…through, within what the user may read and has been told of.
+  const from = forward ? Math.max(after + 1, item.since) : Math.max(Math.min(before ?? Number.MAX_SAFE_INTEGER, item.lastSeq + 1) - limit, item.since);
+  const through = forward ? Math.min(from + limit - 1, item.lastSeq) : Math.min((before ?? Number.MAX_SAFE_INTEGER) - 1, item.lastSeq);
+  const more = forward ? through < item.lastSeq : from > item.since;
+  const page = (entries: readonly Entry[]): ServerFrame => ({
+    type: 'page',
+    id: command.id,
+    conversation: nameFor(item.id, user.id),
+    entries,
+    more: entries.length > 0 && more,
+  });
+  if (from > through) return { events: NOTHING, effects: [emit(command, page([]))] };
+  const oldest = item.cache[0]?.seq ?? Number.MAX_SAFE_INTEGER;
+  if (from >= oldest) return { events: NOTHING, effects: [emit(command, page(item.cache.slice(from - oldest, through - oldest + 1)))] };
+  return { events: NOTHING, effects: [readPage(user, item, from, through, page, command, limits)] };
+}
+
+function readPage(user: User, item: Item, from: number, through: number, page: (entries: readonly Entry[]) => ServerFrame, to: Of<'history'>, limits: MessengerLimits): Effect {
+  const { id } = item;
+  const newest = through === item.lastSeq;
+  return {
+    kind: 'look',
+    *look() {
+      const [rows] = yield [{ kind: 'forward', log: 'conversation', of: id, after: from - 1, through, limit: through - from + 1 }];
+      const entries = (rows ?? []).flatMap((row) => unpackEntries(row.payload)).filter(({ seq }) => seq >= from && seq <= through);
+      const effects = [emit(to, page(entries))];
+      if (newest && entries.length > 0) {
+        const command = { kind: 'remember', conversation: id, entries: entries.slice(-limits.cacheEntriesMax) } as { kind: string };
+        effects.push({ kind: 'tell', to: { kind: 'user', id: user.id }, command, when: 'stored' });
+      }
+      return effects;
+    },
+    failed: (failure) => [emit(to, errorFrame(failure, { id: to.id }))],
+  };
+}
+
+/** The newest entries came from the log; they are of use only where they end where the cache ends. */
+export function decideRemember(user: User, conversation: Item['id'], entries: readonly Entry[]): Outcome<UserEvent> {
+  const item = user.items.get(conversation);
+  if (item === undefined || entries.at(-1)?.seq !== item.lastSeq || entries.length <= item.cache.length) return { events: NOTHING, effects: NOTHING };
+  return { events: [{ kind: 'remembered', conversation, entries }], effects: NOTHING };
+}
+
+/** The conversation list, latest first. `next` is the lsn that the next page begins below. */
+export function decideConversations(user: User, command: Of<'conversations'>, now: number): Outcome<UserEvent> {
+  const below = command.next === undefined ? Number.POSITIVE_INFINITY : Number(command.next);
+  if (Number.isNaN(below)) throw new Failure('bad-field', '`next` must be what the last page gave');
+  const listed = [...user.items.values()].filter((item) => !item.left && item.lastLsn < below);
+  listed.sort((one, other) => other.lastLsn - one.lastLsn);
+  const shown = listed.slice(0, command.limit);
+  const items = shown.map((item) => itemFrame(user, item, now)).filter((item) => item !== undefined);
+  const last = shown.at(-1);
+  const next = last !== undefined && listed.length > shown.length ? { next: String(last.lastLsn) } : {};
+  return { events: NOTHING, effects: [emit(command, { type: 'conversations', id: command.id, items, ...next })] };
+}
+
+/** A failure as the frame that tells it. */
+export function errorFrame(failure: Failure, names: { readonly id?: string | undefined; readonly clientId?: string | undefined }): ServerFrame {
+  const { code, message, retryAfterMs } = failure;
+  return {
+    type: 'error',
+    code,
+    message,
+    ...(names.id === undefined ? {} : { id: names.id }),
+    ...(names.clientId === undefined ? {} : { clientId: names.clientId }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
+}

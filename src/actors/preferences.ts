@@ -1,0 +1,52 @@
+import type { Effect, Outcome } from '../cluster/actor.ts';
+import { Failure } from '../failure.ts';
+import { type ConversationId, directId } from '../ids.ts';
+import { readable } from './devices.ts';
+import type { MessengerLimits, SessionCommand } from './messages.ts';
+import { reveal } from './presence.ts';
+import type { UserEvent } from './user-events.ts';
+import { emit, hostOf, type User } from './user-state.ts';
+
+type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
+
+const NOTHING: readonly never[] = [];
+
+export function decideMute(user: User, command: Of<'mute'>): Outcome<UserEvent> {
+  const item = readable(user, command.conversation);
+  return { events: [{ kind: 'muted', conversation: item.id, until: command.until }], effects: [emit(command, { type: 'done', id: command.id })] };
+}
+
+export function decideSettings(user: User, command: Of<'settings'>): Outcome<UserEvent> {
+  const effects: Effect[] = [];
+  reveal(user, command.presence, undefined, effects);
+  effects.push(emit(command, { type: 'done', id: command.id }));
+  return { events: [{ kind: 'visibility', visibility: command.presence }], effects };
+}
+
+/** Kept by the user, for presence, and by the host of the direct conversation, which refuses sends; done when both have it. */
+export function decideBlock(user: User, command: Of<'block'> | Of<'unblock'>, limits: MessengerLimits): Outcome<UserEvent> {
+  const on = command.kind === 'block';
+  if (command.user === user.id) throw new Failure('bad-field', '`user` must be somebody else');
+  if (on && !user.blocks?.has(command.user) && (user.blocks?.size ?? 0) >= limits.blocksMax) {
+    throw new Failure('limit', `a user blocks at most ${limits.blocksMax} others`);
+  }
+  const conversation = directId(user.id, command.user);
+  const waiter = { session: command.session, tag: command.tag, id: command.id };
+  const bar = { kind: 'bar', conversation, by: user.id, on } as { kind: string };
+  return {
+    events: [
+      { kind: 'blocked', user: command.user, on },
+      { kind: 'barring', conversation, waiter },
+    ],
+    effects: [{ kind: 'tell', to: hostOf(conversation), command: bar, when: 'stored' }],
+  };
+}
+
+/** The host has it. Now, with the block in force, the other one may be shown less, or more. */
+export function decideBarred(user: User, conversation: ConversationId): Outcome<UserEvent> {
+  const waiters = user.barring?.get(conversation);
+  if (waiters === undefined) return { events: NOTHING, effects: NOTHING };
+  const effects: Effect[] = waiters.map((waiter) => emit(waiter, { type: 'done', id: waiter.id }));
+  for (const watcher of user.watchers ?? []) if (directId(user.id, watcher) === conversation) reveal(user, user.visibility, watcher, effects);
+  return { events: [{ kind: 'barring', conversation, waiter: undefined }], effects };
+}

@@ -1,0 +1,159 @@
+import type { Effect, Outcome } from '../cluster/actor.ts';
+import { Failure } from '../failure.ts';
+import { directId, type UserId } from '../ids.ts';
+import { userAddress } from './hosted.ts';
+import type { MemberCommand, MessengerLimits, PresenceState, SessionCommand, Visibility } from './messages.ts';
+import type { UserEvent } from './user-events.ts';
+import { emit, type Session, sessionAt, type User } from './user-state.ts';
+
+type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
+
+const NOTHING: readonly never[] = [];
+/** A watched actor that was lost forgets its watchers; they say again that they watch. */
+const RESUBSCRIBE_MS = 60_000;
+
+const tell = (to: UserId, command: MemberCommand): Effect => ({ kind: 'tell', to: userAddress(to), command, when: 'stored' });
+
+/** The best of a user's devices. */
+export function stateOf(sessions: readonly Session[]): PresenceState {
+  if (sessions.length === 0) return 'offline';
+  return sessions.some(({ state }) => state === 'online') ? 'online' : 'away';
+}
+
+/** What `watcher` may know of the user. */
+function shownTo(user: User, watcher: UserId, state: PresenceState, lastSeen: number | undefined, visibility: Visibility = user.visibility): MemberCommand {
+  const hidden =
+    user.blocks?.has(watcher) ||
+    (watcher !== user.id && visibility === 'nobody') ||
+    (watcher !== user.id && visibility === 'contacts' && user.items.get(directId(user.id, watcher))?.wrote !== true);
+  if (hidden) return { kind: 'presence-of', user: user.id, state: 'offline', lastSeen: undefined };
+  return { kind: 'presence-of', user: user.id, state, lastSeen: state === 'online' ? undefined : lastSeen };
+}
+
+function announce(user: User, state: PresenceState, lastSeen: number | undefined, effects: Effect[]): void {
+  for (const watcher of user.watchers ?? []) effects.push(tell(watcher, shownTo(user, watcher, state, lastSeen)));
+}
+
+/** Tells all watchers, or one, what they may see now; after a change of settings. */
+export function reveal(user: User, visibility: Visibility, only: UserId | undefined, effects: Effect[]): void {
+  for (const watcher of user.watchers ?? []) {
+    if (only === undefined || only === watcher) effects.push(tell(watcher, shownTo(user, watcher, user.announced, user.lastSeen, visibility)));
+  }
+}
+
+/** A device came, or changed its state. */
+export function arriving(user: User, sessions: readonly Session[], events: UserEvent[], effects: Effect[]): void {
+  const state = stateOf(sessions);
+  if (state === user.announced && user.offlineAt === undefined) return;
+  events.push({ kind: 'announced', state });
+  if (state !== user.announced) announce(user, state, user.lastSeen, effects);
+}
+
+/** A device went: the user is said to be offline only after a grace, since most come back at once. */
+export function leaving(user: User, gone: Session, now: number, limits: MessengerLimits, events: UserEvent[], effects: Effect[]): void {
+  for (const watched of gone.watches ?? []) {
+    if (user.watching?.get(watched)?.watchers === 1) effects.push(tell(watched, { kind: 'unwatched-by', user: user.id }));
+  }
+  const rest = user.sessions.filter((session) => session !== gone);
+  if (rest.length > 0) {
+    arriving(user, rest, events, effects);
+    return;
+  }
+  events.push({ kind: 'offline-due', at: now + limits.offlineGraceMs, lastSeen: now });
+  effects.push({ kind: 'alarm', afterMs: limits.offlineGraceMs });
+}
+
+export function presenceAlarm(user: User, now: number, events: UserEvent[], effects: Effect[]): void {
+  if (user.offlineAt !== undefined && user.sessions.length === 0) {
+    if (now >= user.offlineAt) {
+      events.push({ kind: 'announced', state: 'offline' });
+      announce(user, 'offline', user.lastSeen, effects);
+    } else effects.push({ kind: 'alarm', afterMs: user.offlineAt - now });
+  }
+  if (user.watching === undefined) return;
+  if (now >= user.resubscribeAt) {
+    events.push({ kind: 'resubscribed', nextAt: now + RESUBSCRIBE_MS });
+    for (const watched of user.watching.keys()) effects.push(tell(watched, { kind: 'watched-by', user: user.id }));
+    effects.push({ kind: 'alarm', afterMs: RESUBSCRIBE_MS });
+  } else effects.push({ kind: 'alarm', afterMs: user.resubscribeAt - now });
+}
+
+export function decidePresence(user: User, command: Of<'presence'>): Outcome<UserEvent> {
+  const session = sessionAt(user, command.session) ?? user.sessions.find(({ device }) => device === command.device);
+  const events: UserEvent[] = [];
+  const effects: Effect[] = [];
+  if (session !== undefined && session.state !== command.state) {
+    events.push({ kind: 'device-state', session, state: command.state });
+    const after = user.sessions.map((other) => (other === session ? { ...other, state: command.state } : other));
+    arriving(user, after, events, effects);
+  }
+  if (command.id !== undefined) effects.push(emit(command, { type: 'done', id: command.id }));
+  return { events, effects };
+}
+
+export function decideWatch(user: User, command: Of<'watch'>, now: number, limits: MessengerLimits): Outcome<UserEvent> {
+  const users = [...new Set(command.users)];
+  const session = sessionAt(user, command.session);
+  const events: UserEvent[] = [{ kind: 'awaiting-presence', awaited: { session: command.session, tag: command.tag, id: command.id, users: new Set(users) } }];
+  const effects: Effect[] = [];
+  if (session !== undefined) {
+    const added = users.filter((other) => !session.watches?.has(other)).length;
+    if ((session.watches?.size ?? 0) + added > limits.watchMax) throw new Failure('limit', `a device watches at most ${limits.watchMax} users`);
+    events.push({ kind: 'watching', session, users, on: true });
+    if (user.watching === undefined) {
+      events.push({ kind: 'resubscribed', nextAt: now + RESUBSCRIBE_MS });
+      effects.push({ kind: 'alarm', afterMs: RESUBSCRIBE_MS });
+    }
+  }
+  if (users.length === 0) return { events: NOTHING, effects: command.id === undefined ? NOTHING : [emit(command, { type: 'done', id: command.id })] };
+  for (const watched of users) effects.push(tell(watched, { kind: 'watched-by', user: user.id }));
+  return { events, effects };
+}
+
+export function decideUnwatch(user: User, command: Of<'unwatch'>): Outcome<UserEvent> {
+  const session = sessionAt(user, command.session);
+  const events: UserEvent[] = [];
+  const effects: Effect[] = [];
+  if (session !== undefined) {
+    for (const watched of new Set(command.users)) {
+      if (session.watches?.has(watched) && user.watching?.get(watched)?.watchers === 1) effects.push(tell(watched, { kind: 'unwatched-by', user: user.id }));
+    }
+    events.push({ kind: 'watching', session, users: command.users, on: false });
+  }
+  if (command.id !== undefined) effects.push(emit(command, { type: 'done', id: command.id }));
+  return { events, effects };
+}
+
+/** To the watched one: it answers every time, so that whoever asks again after a loss is answered. */
+export function decideWatchedBy(user: User, watcher: UserId, limits: MessengerLimits): Outcome<UserEvent> {
+  const known = user.watchers?.has(watcher) === true;
+  const full = (user.watchers?.size ?? 0) >= limits.watchersMax;
+  return {
+    events: known || full ? NOTHING : [{ kind: 'watcher', user: watcher, on: true }],
+    effects: [tell(watcher, shownTo(user, watcher, user.announced, user.lastSeen))],
+  };
+}
+
+/** To the watcher: its devices are told what changed, and those that asked, what they asked for. */
+export function decidePresenceOf(user: User, command: Extract<MemberCommand, { kind: 'presence-of' }>): Outcome<UserEvent> {
+  const { user: other, state, lastSeen } = command;
+  const frame = { type: 'presence', user: other, state, ...(lastSeen === undefined ? {} : { lastSeen }) } as const;
+  const watched = user.watching?.get(other);
+  const changed = watched !== undefined && (watched.state !== state || watched.lastSeen !== lastSeen);
+  const effects: Effect[] = [];
+  // Nobody here watches any longer: say so again, in case it was lost.
+  if (watched === undefined && user.awaited === undefined) return { events: NOTHING, effects: [tell(other, { kind: 'unwatched-by', user: user.id })] };
+  const told = new Set<number>();
+  for (const awaited of user.awaited ?? []) {
+    if (!awaited.users.has(other)) continue;
+    effects.push(emit(awaited, frame));
+    told.add(awaited.session.id);
+    if (awaited.users.size === 1 && awaited.id !== undefined) effects.push(emit(awaited, { type: 'done', id: awaited.id }));
+  }
+  if (changed) {
+    for (const session of user.sessions) {
+      if (session.watches?.has(other) && !told.has(session.address.id)) effects.push(emit({ session: session.address, tag: 0 }, frame));
+    }
+  }
+  return { events: [{ kind: 'presence-known', user: other, state, lastSeen }], effects };
+}

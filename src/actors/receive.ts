@@ -1,0 +1,63 @@
+import type { Effect, Outcome } from '../cluster/actor.ts';
+import { isGroup, nameFor, type UserId } from '../ids.ts';
+import { batchOf, type Entry } from './entry.ts';
+import type { MemberCommand } from './messages.ts';
+import { answers } from './submit.ts';
+import type { UserEvent } from './user-events.ts';
+import { emit, hostOf, hosts, type User } from './user-state.ts';
+
+const NOTHING: readonly never[] = [];
+
+/** Entries from a conversation's host: what is new becomes events; the host is told how far this member has everything. */
+export function decideDeliver(user: User, command: Extract<MemberCommand, { kind: 'deliver' }>): Outcome<UserEvent> {
+  const { batch, previous, summary } = command;
+  const { conversation, entries } = batch;
+  const item = user.items.get(conversation);
+  const known = item?.lastSeq ?? 0;
+  const first = (entries[0] as Entry).seq;
+  const last = first + entries.length - 1;
+  const to = hostOf(conversation);
+  const self = hosts(user.id, conversation);
+  if (last <= known) return { events: NOTHING, effects: [confirm(user.id, command, known, self)] };
+  const starts = previous === 0 && first > known;
+  if (!starts && first > known + 1) {
+    return { events: NOTHING, effects: [{ kind: 'tell', to, command: { kind: 'missing', conversation, user: user.id, after: known } as { kind: string }, when: 'stored' }] };
+  }
+  const unseen = first > known ? batch : batchOf(conversation, entries.slice(known + 1 - first));
+  // A group's line can't be rebuilt from a log that begins in the middle, so its first run carries it.
+  const received: UserEvent = { kind: 'received', batch: unseen, firstLsn: user.lsn + 1, starts, summary: starts ? summary : undefined };
+  const events: UserEvent[] = [received];
+  const effects: Effect[] = [confirm(user.id, command, last, self)];
+  if (user.pending !== undefined) settleEarly(user, unseen.entries, events, effects);
+  return { events, effects };
+}
+
+/** Within one actor nothing is gained by waiting: what follows from a confirmation is held until all is stored. */
+function confirm(user: UserId, { batch: { conversation } }: Extract<MemberCommand, { kind: 'deliver' }>, seq: number, self: boolean): Effect {
+  const command = { kind: 'confirm', conversation, user, seq } as { kind: string };
+  return { kind: 'tell', to: hostOf(conversation), command, when: self ? 'ordered' : 'stored' };
+}
+
+/** Own entries that all others are known to have already are answered with their event. */
+function settleEarly(user: User, entries: readonly Entry[], events: UserEvent[], effects: Effect[]): void {
+  entries.forEach((entry, index) => {
+    if (entry.from !== user.id) return;
+    const pending = user.pending?.get(entry.clientId);
+    if (pending === undefined || !pending.settled) return;
+    const { seq, at, kind } = entry;
+    effects.push(...answers(user.id, entry.clientId, pending, { conversation: pending.conversation, kind, seq, lsn: user.lsn + 1 + index, at }));
+    events.push({ kind: 'answered', clientId: entry.clientId, stored: true });
+  });
+}
+
+export function decideReceipt(user: User, command: Extract<MemberCommand, { kind: 'receipt' }>): Outcome<UserEvent> {
+  const { conversation, delivered, read } = command;
+  const frame = { type: 'receipt', conversation: nameFor(conversation, user.id), user: command.user, delivered, read } as const;
+  const events: UserEvent[] = isGroup(conversation) ? [] : [{ kind: 'peer-marked', conversation, delivered, read }];
+  return { events, effects: user.sessions.map(({ address }) => emit({ session: address, tag: 0 }, frame)) };
+}
+
+export function decideTypingBy(user: User, command: Extract<MemberCommand, { kind: 'typing-by' }>): Outcome<UserEvent> {
+  const frame = { type: 'typing', conversation: nameFor(command.conversation, user.id), user: command.user } as const;
+  return { events: NOTHING, effects: user.sessions.map(({ address }) => emit({ session: address, tag: 0 }, frame)) };
+}

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import type { Effect, Outcome } from '../cluster/actor.ts';
+import { Failure } from '../failure.ts';
+import { type ClientId, type GroupId, groupConversation, nameFor, type UserId } from '../ids.ts';
+import type { Answer, MemberCommand, MessengerLimits, SentFrame, SessionCommand } from './messages.ts';
+import type { UserEvent } from './user-events.ts';
+import { emit, hostOf, type Pending, type User, type Waiter } from './user-state.ts';
+
+type Submit = Extract<SessionCommand, { kind: 'submit' }>;
+
+const NOTHING: readonly never[] = [];
+/** A submission without an answer is forgotten after this; its sender's session gave up on it before. */
+const PENDING_KEPT_MS = 30_000;
+/** A resend after this asks the host again: the first request may have been lost. */
+const ASK_AGAIN_MS = 1_000;
+
+/** Everything that adds an entry: answered at once if its client id was answered before, else told to the host. */
+export function decideSubmit(user: User, command: Submit, now: number, limits: MessengerLimits): Outcome<UserEvent> {
+  const { clientId, operation } = command;
+  const conversation = command.conversation ?? groupConversation(newGroupId(user.id, clientId));
+  const waiter: Waiter = { session: command.session, tag: command.tag };
+  const answer = user.answered.recent.get(clientId);
+  const pending = user.pending?.get(clientId);
+  const earlier = pending ?? answer;
+  if (earlier !== undefined && (earlier.conversation !== conversation || earlier.kind !== operation.kind)) {
+    throw new Failure('conflict', 'this client id was used for something else; choose a new one');
+  }
+  if (answer?.settled) return { events: NOTHING, effects: [emit(waiter, sentFrame(user.id, clientId, answer, true))] };
+  const post: Effect = {
+    kind: 'tell',
+    to: hostOf(conversation),
+    command:
+      answer === undefined
+        ? ({ kind: 'post', conversation, from: user.id, clientId, operation } as { kind: string })
+        : ({ kind: 'ask-settled', conversation, from: user.id, clientId, seq: answer.seq, at: answer.at } as { kind: string }),
+    when: 'ordered',
+  };
+  if (pending !== undefined) {
+    const effects = now - pending.since > ASK_AGAIN_MS ? [post] : NOTHING;
+    return { events: [{ kind: 'joined-in', pending, waiter }], effects };
+  }
+  if ((user.pending?.size ?? 0) >= limits.unsettledPerUserMax) {
+    throw new Failure('overloaded', `at most ${limits.unsettledPerUserMax} of your sends may be under way`, { retryAfterMs: 1000 });
+  }
+  const submitted: UserEvent = {
+    kind: 'submitted',
+    clientId,
+    pending: { conversation, kind: operation.kind, since: now, waiters: [waiter], repeated: answer !== undefined, settled: false },
+  };
+  const first = user.pending === undefined || user.pending.size === 0;
+  return { events: [submitted], effects: first ? [post, { kind: 'alarm', afterMs: PENDING_KEPT_MS }] : [post] };
+}
+
+/** The same for every resend, so that a resend of a `group.create` whose answer was lost finds its group. */
+const newGroupId = (user: UserId, clientId: ClientId): GroupId =>
+  createHash('sha256').update(`${user} ${clientId}`).digest('base64url').slice(0, 16) as GroupId;
+
+export function decideSettled(user: User, command: Extract<MemberCommand, { kind: 'settled' }>): Outcome<UserEvent> {
+  const { clientId } = command;
+  const pending = user.pending?.get(clientId);
+  const answer = user.answered.recent.get(clientId);
+  if (answer !== undefined) {
+    const effects = pending === undefined ? NOTHING : answers(user.id, clientId, pending, answer);
+    return { events: [{ kind: 'answered', clientId, stored: true }], effects };
+  }
+  // The entry itself is still on its way here.
+  return { events: pending === undefined ? NOTHING : [{ kind: 'pending-settled', pending }], effects: NOTHING };
+}
+
+/** `sent` for everyone who waits: the first as such, the others as duplicates. */
+export function answers(user: UserId, clientId: ClientId, pending: Pending, answer: Answer): Effect[] {
+  return pending.waiters.map((waiter, index) => emit(waiter, sentFrame(user, clientId, answer, pending.repeated || index > 0)));
+}
+
+function sentFrame(user: UserId, clientId: ClientId, answer: Answer, duplicate: boolean): SentFrame {
+  const conversation = nameFor(answer.conversation, user);
+  const { seq, lsn, at } = answer;
+  return duplicate ? { type: 'sent', clientId, conversation, seq, lsn, at, duplicate } : { type: 'sent', clientId, conversation, seq, lsn, at };
+}
+
+export function decideRefused(user: User, command: Extract<MemberCommand, { kind: 'refused' }>): Outcome<UserEvent> {
+  const { clientId, code, message, retryAfterMs } = command;
+  const pending = user.pending?.get(clientId);
+  if (pending === undefined) return { events: NOTHING, effects: NOTHING };
+  const frame = { type: 'error', code, message, clientId, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } as const;
+  return { events: [{ kind: 'answered', clientId, stored: false }], effects: pending.waiters.map((waiter) => emit(waiter, frame)) };
+}
+
+/** Forgets submissions whose answer was lost; asks to be called again while there are any. */
+export function expirePending(user: User, now: number, events: UserEvent[], effects: Effect[]): void {
+  if (user.pending === undefined || user.pending.size === 0) return;
+  const old: ClientId[] = [];
+  for (const [clientId, pending] of user.pending) {
+    if (now - pending.since < PENDING_KEPT_MS) break;
+    old.push(clientId);
+  }
+  if (old.length > 0) events.push({ kind: 'pending-expired', clientIds: old });
+  if (old.length < user.pending.size) effects.push({ kind: 'alarm', afterMs: PENDING_KEPT_MS });
+}
+

@@ -1,0 +1,260 @@
+import type { ClientId, ConversationId, UserId } from '../ids.ts';
+import { applyHosted, type HostEvent } from './conversation.ts';
+import { remember } from './answered.ts';
+import type { Run } from './inbox.ts';
+import { advance, moveRead, newItem } from './item.ts';
+import type { DeviceState, PresenceState, Visibility } from './messages.ts';
+import type { Entry } from './entry.ts';
+import { type AwaitedPresence, type Pending, type Session, sameSession, type User, type Waiter } from './user-state.ts';
+
+/** Everything that changes a user's state. Only `received` and what hosts append are in logs; see `conclude` in user.ts. */
+export type UserEvent =
+  | HostEvent
+  | ({ readonly kind: 'received' } & Run)
+  | { readonly kind: 'submitted'; readonly clientId: ClientId; readonly pending: Pending }
+  | { readonly kind: 'joined-in'; readonly pending: Pending; readonly waiter: Waiter }
+  | { readonly kind: 'pending-settled'; readonly pending: Pending }
+  | { readonly kind: 'answered'; readonly clientId: ClientId; readonly stored: boolean }
+  | { readonly kind: 'connected'; readonly session: Session }
+  | { readonly kind: 'disconnected'; readonly session: Session; readonly at: number }
+  | { readonly kind: 'caught-up'; readonly session: Session; readonly live: boolean }
+  | { readonly kind: 'acknowledged'; readonly cursor: number; readonly marks: ReadonlyMap<ConversationId, number> }
+  | { readonly kind: 'read'; readonly conversation: ConversationId; readonly seq: number }
+  | { readonly kind: 'peer-marked'; readonly conversation: ConversationId; readonly delivered: number; readonly read: number }
+  | { readonly kind: 'remembered'; readonly conversation: ConversationId; readonly entries: readonly Entry[] }
+  | { readonly kind: 'device-state'; readonly session: Session; readonly state: DeviceState }
+  | { readonly kind: 'announced'; readonly state: PresenceState }
+  | { readonly kind: 'offline-due'; readonly at: number | undefined; readonly lastSeen: number }
+  | { readonly kind: 'watcher'; readonly user: UserId; readonly on: boolean }
+  | { readonly kind: 'watching'; readonly session: Session; readonly users: readonly UserId[]; readonly on: boolean }
+  | { readonly kind: 'awaiting-presence'; readonly awaited: AwaitedPresence }
+  | { readonly kind: 'presence-known'; readonly user: UserId; readonly state: PresenceState; readonly lastSeen: number | undefined }
+  | { readonly kind: 'resubscribed'; readonly nextAt: number }
+  | { readonly kind: 'muted'; readonly conversation: ConversationId; readonly until: number }
+  | { readonly kind: 'visibility'; readonly visibility: Visibility }
+  | { readonly kind: 'blocked'; readonly user: UserId; readonly on: boolean }
+  | { readonly kind: 'barring'; readonly conversation: ConversationId; readonly waiter: (Waiter & { readonly id: string }) | undefined }
+  | { readonly kind: 'expired'; readonly through: number }
+  | { readonly kind: 'expiry-looked-for'; readonly nextAt: number }
+  | { readonly kind: 'pending-expired'; readonly clientIds: readonly ClientId[] };
+
+/** Acknowledgements behind this many events are looked for in the list of conversations instead. */
+const UNDELIVERED_MAX = 512;
+
+/** The rules of the messenger that `apply` needs. */
+export interface ApplySettings {
+  readonly cacheEntriesMax: number;
+}
+
+const isHostEvent = (event: UserEvent): event is HostEvent => 'hosted' in event;
+
+export function applyUser(user: User, event: UserEvent, settings: ApplySettings): void {
+  if (isHostEvent(event)) {
+    applyHosted(event);
+    return;
+  }
+  switch (event.kind) {
+    case 'received':
+      applyReceived(user, event, settings.cacheEntriesMax);
+      break;
+    case 'submitted':
+      user.pending ??= new Map();
+      user.pending.set(event.clientId, event.pending);
+      break;
+    case 'joined-in':
+      event.pending.waiters.push(event.waiter);
+      break;
+    case 'pending-settled':
+      event.pending.settled = true;
+      break;
+    case 'answered': {
+      user.pending?.delete(event.clientId);
+      const answer = user.answered.recent.get(event.clientId);
+      if (answer !== undefined && event.stored) answer.settled = true;
+      break;
+    }
+    case 'connected':
+      user.sessions = [...user.sessions, event.session];
+      break;
+    case 'disconnected':
+      removeSession(user, event.session, event.at);
+      break;
+    case 'caught-up':
+      event.session.live = event.live;
+      break;
+    case 'acknowledged':
+      applyAcknowledged(user, event.cursor, event.marks);
+      break;
+    case 'read': {
+      const item = user.items.get(event.conversation);
+      if (item === undefined) break;
+      moveRead(item, event.seq);
+      item.delivered = Math.max(item.delivered, event.seq);
+      user.changedItems.add(event.conversation);
+      break;
+    }
+    case 'peer-marked': {
+      const item = user.items.get(event.conversation);
+      if (item === undefined) break;
+      item.peerDelivered = Math.max(item.peerDelivered, event.delivered);
+      item.peerRead = Math.max(item.peerRead, event.read);
+      user.changedItems.add(event.conversation);
+      break;
+    }
+    case 'remembered': {
+      const item = user.items.get(event.conversation);
+      if (item !== undefined) item.cache = [...event.entries];
+      break;
+    }
+    default:
+      applyRest(user, event);
+  }
+}
+
+function applyRest(user: User, event: UserEvent): void {
+  switch (event.kind) {
+    case 'device-state':
+      event.session.state = event.state;
+      break;
+    case 'announced':
+      user.announced = event.state;
+      user.offlineAt = undefined;
+      break;
+    case 'offline-due':
+      user.offlineAt = event.at;
+      user.lastSeen = event.lastSeen;
+      user.changed = true;
+      break;
+    case 'watcher':
+      user.watchers ??= new Set();
+      if (event.on) user.watchers.add(event.user);
+      else user.watchers.delete(event.user);
+      if (user.watchers.size === 0) user.watchers = undefined;
+      break;
+    case 'watching':
+      applyWatching(user, event.session, event.users, event.on);
+      break;
+    case 'awaiting-presence':
+      user.awaited = [...(user.awaited ?? []), event.awaited];
+      break;
+    case 'presence-known': {
+      const watched = user.watching?.get(event.user);
+      if (watched !== undefined) {
+        watched.state = event.state;
+        watched.lastSeen = event.lastSeen;
+      }
+      for (const awaited of user.awaited ?? []) awaited.users.delete(event.user);
+      const awaited = user.awaited?.filter(({ users }) => users.size > 0);
+      user.awaited = awaited === undefined || awaited.length === 0 ? undefined : awaited;
+      break;
+    }
+    case 'resubscribed':
+      user.resubscribeAt = event.nextAt;
+      break;
+    case 'muted': {
+      const item = user.items.get(event.conversation);
+      if (item !== undefined) item.mutedUntil = event.until;
+      user.changedItems.add(event.conversation);
+      break;
+    }
+    case 'visibility':
+      user.visibility = event.visibility;
+      user.changed = true;
+      break;
+    case 'blocked':
+      user.blocks ??= new Set();
+      if (event.on) user.blocks.add(event.user);
+      else user.blocks.delete(event.user);
+      user.changed = true;
+      break;
+    case 'barring': {
+      user.barring ??= new Map();
+      if (event.waiter === undefined) user.barring.delete(event.conversation);
+      else user.barring.set(event.conversation, [...(user.barring.get(event.conversation) ?? []), event.waiter]);
+      if (user.barring.size === 0) user.barring = undefined;
+      break;
+    }
+    case 'expired':
+      user.floor = event.through;
+      user.changed = true;
+      break;
+    case 'expiry-looked-for':
+      user.expireAt = event.nextAt;
+      break;
+    case 'pending-expired':
+      for (const clientId of event.clientIds) user.pending?.delete(clientId);
+      break;
+    default:
+      break;
+  }
+}
+
+export function applyReceived(user: User, run: Run, cacheMax: number): void {
+  const { conversation, entries } = run.batch;
+  let item = user.items.get(conversation);
+  let lsn = run.firstLsn;
+  for (const entry of entries) {
+    if (item === undefined || (run.starts && lsn === run.firstLsn && entry.seq > item.lastSeq)) {
+      const mutedUntil = item?.mutedUntil ?? 0;
+      item = newItem(conversation, entry.seq);
+      item.mutedUntil = mutedUntil;
+      user.items.set(conversation, item);
+    }
+    // A snapshot may reflect an event that is replayed after it.
+    if (entry.seq > item.lastSeq) {
+      advance(item, entry, lsn, user.id, cacheMax);
+      if (entry.from !== user.id) {
+        user.undelivered.push({ lsn, conversation, seq: entry.seq });
+        if (user.undelivered.length > UNDELIVERED_MAX) user.undelivered.splice(0, UNDELIVERED_MAX / 2);
+      }
+    }
+    if (entry.from === user.id && lsn > user.reflects) {
+      remember(user.answered, entry.clientId, { conversation, kind: entry.kind, seq: entry.seq, lsn, at: entry.at });
+    }
+    lsn += 1;
+  }
+  if (item !== undefined && run.summary !== undefined) item.summary = run.summary;
+  user.lsn = lsn - 1;
+  user.changedItems.add(conversation);
+}
+
+function removeSession(user: User, session: Session, at: number): void {
+  user.sessions = user.sessions.filter((other) => other !== session);
+  if (session.watches !== undefined) applyWatching(user, session, [...session.watches], false);
+  if (user.awaited !== undefined) {
+    const awaited = user.awaited.filter((waiting) => !sameSession(waiting.session, session.address));
+    user.awaited = awaited.length === 0 ? undefined : awaited;
+  }
+  if (user.sessions.length === 0) {
+    user.lastSeen = at;
+    user.changed = true;
+  }
+}
+
+function applyAcknowledged(user: User, cursor: number, marks: ReadonlyMap<ConversationId, number>): void {
+  user.acknowledged = cursor;
+  let done = 0;
+  while (done < user.undelivered.length && (user.undelivered[done]?.lsn ?? 0) <= cursor) done += 1;
+  user.undelivered = done === user.undelivered.length ? [] : user.undelivered.slice(done);
+  for (const [conversation, seq] of marks) {
+    const item = user.items.get(conversation);
+    if (item === undefined) continue;
+    item.delivered = seq;
+    user.changedItems.add(conversation);
+  }
+}
+
+function applyWatching(user: User, session: Session, users: readonly UserId[], on: boolean): void {
+  user.watching ??= new Map();
+  session.watches ??= new Set();
+  for (const other of users) {
+    if (session.watches.has(other) === on) continue;
+    const watched = user.watching.get(other) ?? { watchers: 0, state: undefined, lastSeen: undefined };
+    watched.watchers += on ? 1 : -1;
+    if (watched.watchers === 0) user.watching.delete(other);
+    else user.watching.set(other, watched);
+    if (on) session.watches.add(other);
+    else session.watches.delete(other);
+  }
+  if (user.watching.size === 0) user.watching = undefined;
+}

@@ -1,0 +1,138 @@
+import type { Address, Effect, SessionAddress } from '../cluster/actor.ts';
+import { type ClientId, type ConversationId, type DeviceId, isGroup, type UserId, usersOf } from '../ids.ts';
+import { type Answered, emptyAnswered } from './answered.ts';
+import type { EntryKind } from './entry.ts';
+import { type Hosted, userAddress } from './hosted.ts';
+import type { Item } from './item.ts';
+import type { DeviceState, PresenceState, ServerFrame, Visibility } from './messages.ts';
+
+/** A connected device. */
+export interface Session {
+  readonly address: SessionAddress;
+  readonly device: DeviceId;
+  readonly by: 'socket' | 'poll';
+  /** It has everything so far and is told events as they come; else it pulls. */
+  live: boolean;
+  state: DeviceState;
+  watches: Set<UserId> | undefined;
+}
+
+export interface Waiter {
+  readonly session: SessionAddress;
+  readonly tag: number;
+}
+
+/** A submission that isn't answered yet. */
+export interface Pending {
+  readonly conversation: ConversationId;
+  readonly kind: EntryKind;
+  readonly since: number;
+  /** Those after the first are told `duplicate`. */
+  readonly waiters: Waiter[];
+  /** It was answered in an earlier life of this activation: all are told `duplicate`. */
+  readonly repeated: boolean;
+  /** Every other member has it, but this one was told of that first. */
+  settled: boolean;
+}
+
+/** What the user is told of somebody whom a session watches. */
+export interface Watched {
+  watchers: number;
+  state: PresenceState | undefined;
+  lastSeen: number | undefined;
+}
+
+/** A `watch` whose first presences aren't all there yet. */
+export interface AwaitedPresence extends Waiter {
+  readonly id: string | undefined;
+  readonly users: Set<UserId>;
+}
+
+export interface Delivery {
+  readonly lsn: number;
+  readonly conversation: ConversationId;
+  readonly seq: number;
+}
+
+/** Everything a user's actor knows. What few users need is made when it is needed. */
+export interface User {
+  readonly id: UserId;
+  /** The newest event's. */
+  lsn: number;
+  /** Events up to this one are no longer kept. */
+  floor: number;
+  /** The item rows reflect the inbox up to here. */
+  reflects: number;
+  readonly items: Map<ConversationId, Item>;
+  readonly changedItems: Set<ConversationId>;
+  readonly answered: Answered;
+  sessions: Session[];
+  pending: Map<ClientId, Pending> | undefined;
+  hosted: Map<ConversationId, Hosted> | undefined;
+  /** Events that no device has acknowledged, newest `UNDELIVERED_MAX`; others' only. */
+  undelivered: Delivery[];
+  /** All events up to this one were acknowledged; those between it and `undelivered` have to be looked for. */
+  acknowledged: number;
+  visibility: Visibility;
+  blocks: Set<UserId> | undefined;
+  /** `block`s and `unblock`s that the conversation's host hasn't confirmed. */
+  barring: Map<ConversationId, (Waiter & { readonly id: string })[]> | undefined;
+  announced: PresenceState;
+  offlineAt: number | undefined;
+  lastSeen: number | undefined;
+  watchers: Set<UserId> | undefined;
+  watching: Map<UserId, Watched> | undefined;
+  awaited: AwaitedPresence[] | undefined;
+  resubscribeAt: number;
+  expireAt: number;
+  /** The user row changed. */
+  changed: boolean;
+}
+
+export const newUser = (id: UserId): User => ({
+  id,
+  lsn: 0,
+  floor: 0,
+  reflects: 0,
+  items: new Map(),
+  changedItems: new Set(),
+  answered: emptyAnswered(),
+  sessions: [],
+  pending: undefined,
+  hosted: undefined,
+  undelivered: [],
+  acknowledged: 0,
+  visibility: 'everyone',
+  blocks: undefined,
+  barring: undefined,
+  announced: 'offline',
+  offlineAt: undefined,
+  lastSeen: undefined,
+  watchers: undefined,
+  watching: undefined,
+  awaited: undefined,
+  resubscribeAt: 0,
+  expireAt: 0,
+  changed: false,
+});
+
+/** Whose actor hosts a conversation: the group's, or that of one of the two users, chosen by hash so that the work spreads evenly. */
+export function hostOf(conversation: ConversationId): Address {
+  if (isGroup(conversation)) return { kind: 'group', id: conversation.slice(1) };
+  const [one, other] = usersOf(conversation);
+  let hash = 0;
+  for (let i = 0; i < conversation.length; i++) hash = (Math.imul(hash, 31) + conversation.charCodeAt(i)) | 0;
+  return userAddress(((hash ^ (hash >>> 15)) & 1) === 0 ? one : other);
+}
+
+export const hosts = (user: UserId, conversation: ConversationId): boolean => {
+  const host = hostOf(conversation);
+  return host.kind === 'user' && host.id === user;
+};
+
+export const emit = (to: Waiter, frame: ServerFrame): Effect => ({ kind: 'emit', session: to.session, tag: to.tag, frame });
+
+export const sameSession = (one: SessionAddress, other: SessionAddress): boolean => one === other || (one.id === other.id && one.node === other.node);
+
+export const sessionAt = (user: User, address: SessionAddress): Session | undefined =>
+  user.sessions.find((session) => sameSession(session.address, address));

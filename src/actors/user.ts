@@ -1,0 +1,263 @@
+import type { ActorKind, Effect, Outcome, Reading } from '../cluster/actor.ts';
+import { Failure } from '../failure.ts';
+import { type ConversationId, isGroup, type UserId } from '../ids.ts';
+import type { Write } from '../storage/store.ts';
+import { lookFor } from './answered.ts';
+import { concludeHosted, decideHostAlarm, decideHosted, type HostEvent, hostedIdle } from './conversation.ts';
+import { decideAck, decideConnect, decideDisconnect, decidePull, decideRead, readable } from './devices.ts';
+import type { Hosted } from './hosted.ts';
+import { restoreHosted } from './hosted-rows.ts';
+import { inboxRows, type Run, tellSessions } from './inbox.ts';
+import { putItem, recount } from './item.ts';
+import { decideConversations, decideHistory, decideRemember, errorFrame } from './listing.ts';
+import type { HostCommand, MessengerLimits, UserCommand } from './messages.ts';
+import { decideBarred, decideBlock, decideMute, decideSettings } from './preferences.ts';
+import { decidePresence, decidePresenceOf, decideUnwatch, decideWatch, decideWatchedBy, presenceAlarm } from './presence.ts';
+import { decideDeliver, decideReceipt, decideTypingBy } from './receive.ts';
+import { decideRefused, decideSettled, decideSubmit, expirePending } from './submit.ts';
+import { applyUser, type UserEvent } from './user-events.ts';
+import { deriveUser, putUser, restoreUser, userDirty } from './user-rows.ts';
+import { emit, hostOf, type User } from './user-state.ts';
+
+const NOTHING: readonly never[] = [];
+
+/** A user: its devices and their inbox, presence, the cache of its conversations, and the direct ones that it hosts. */
+export function userActor(limits: MessengerLimits): ActorKind<User, UserCommand, UserEvent> {
+  return {
+    kind: 'user',
+    restore: (id) => restoreUser(id as UserId, limits.cacheEntriesMax),
+    load: loadFor,
+    decide: (user, command, now) => decide(user, command, now, limits),
+    apply: (user, event) => applyUser(user, event, limits),
+    conclude,
+    refuse,
+    sheddable: ({ kind }) => kind === 'typing' || kind === 'typed' || kind === 'typing-by' || kind === 'receipt',
+    fromClient: (command) => 'session' in command && command.kind !== 'disconnect' && command.kind !== 'pull' && command.kind !== 'ack',
+    dirty: userDirty,
+    derive: deriveUser,
+    idle: (user) => user.sessions.length === 0 && user.offlineAt === undefined && (user.pending?.size ?? 0) === 0 && user.watchers === undefined && hostsIdle(user),
+    bytes: estimateBytes,
+    carry,
+    abandon: (user) => user.sessions.map(({ address }) => ({ kind: 'close', session: address, code: 4000, reason: 'connect again' })),
+  };
+}
+
+function loadFor(user: User, command: UserCommand): Reading<void> | undefined {
+  switch (command.kind) {
+    case 'submit':
+      return user.pending?.has(command.clientId) ? undefined : lookFor(user.answered, user.id, command.clientId);
+    case 'read': {
+      const item = user.items.get(command.conversation);
+      return item === undefined ? undefined : recount(item, user.id, Math.min(command.seq, item.lastSeq));
+    }
+    case 'post':
+    case 'ask-settled':
+    case 'confirm':
+    case 'missing':
+    case 'mark':
+    case 'typed':
+    case 'list-receipts':
+    case 'list-members':
+    case 'bar':
+      return user.hosted?.has(command.conversation) ? undefined : loadHosted(user, command.conversation);
+    default:
+      return undefined;
+  }
+}
+
+function* loadHosted(user: User, conversation: ConversationId): Reading<void> {
+  const hosted = yield* restoreHosted(conversation);
+  user.hosted ??= new Map();
+  user.hosted.set(conversation, hosted);
+}
+
+function decide(user: User, command: UserCommand, now: number, limits: MessengerLimits): Outcome<UserEvent> {
+  switch (command.kind) {
+    case 'submit':
+      return decideSubmit(user, command, now, limits);
+    case 'deliver':
+      return decideDeliver(user, command);
+    case 'settled':
+      return decideSettled(user, command);
+    case 'refused':
+      return decideRefused(user, command);
+    case 'post':
+    case 'ask-settled':
+    case 'confirm':
+    case 'missing':
+    case 'mark':
+    case 'typed':
+    case 'list-receipts':
+    case 'list-members':
+    case 'bar':
+      return decideHosted(hostedOf(user, command), command, now, limits);
+    case 'connect':
+      return decideConnect(user, command, now, limits);
+    case 'disconnect':
+      return decideDisconnect(user, command, now, limits);
+    case 'pull':
+      return decidePull(user, command);
+    case 'ack':
+      return decideAck(user, command);
+    case 'read':
+      return decideRead(user, command);
+    case 'history':
+      return decideHistory(user, command, limits);
+    case 'conversations':
+      return decideConversations(user, command, now);
+    case 'receipts':
+    case 'info':
+    case 'typing':
+      return forward(user, command);
+    case 'receipt':
+      return decideReceipt(user, command);
+    case 'typing-by':
+      return decideTypingBy(user, command);
+    case 'remember':
+      return decideRemember(user, command.conversation, command.entries);
+    case 'expire':
+      return { events: [{ kind: 'expired', through: command.through }], effects: NOTHING };
+    case 'alarm':
+      return decideAlarm(user, now, limits);
+    default:
+      return decideSocial(user, command, now, limits);
+  }
+}
+
+type Social = Extract<
+  UserCommand,
+  { kind: 'watch' | 'unwatch' | 'presence' | 'watched-by' | 'unwatched-by' | 'presence-of' | 'mute' | 'settings' | 'block' | 'unblock' | 'barred' }
+>;
+
+function decideSocial(user: User, command: Social, now: number, limits: MessengerLimits): Outcome<UserEvent> {
+  switch (command.kind) {
+    case 'watch':
+      return decideWatch(user, command, now, limits);
+    case 'unwatch':
+      return decideUnwatch(user, command);
+    case 'presence':
+      return decidePresence(user, command);
+    case 'watched-by':
+      return decideWatchedBy(user, command.user, limits);
+    case 'unwatched-by':
+      return { events: user.watchers?.has(command.user) ? [{ kind: 'watcher', user: command.user, on: false }] : NOTHING, effects: NOTHING };
+    case 'presence-of':
+      return decidePresenceOf(user, command);
+    case 'mute':
+      return decideMute(user, command);
+    case 'settings':
+      return decideSettings(user, command);
+    case 'block':
+    case 'unblock':
+      return decideBlock(user, command, limits);
+    case 'barred':
+      return decideBarred(user, command.conversation);
+  }
+}
+
+function hostedOf(user: User, command: HostCommand): Hosted {
+  const hosted = user.hosted?.get(command.conversation);
+  if (hosted === undefined) throw new Failure('internal', 'a conversation was decided before it was loaded');
+  return hosted;
+}
+
+/** What the conversation's host answers, once the user is known to be in it. */
+function forward(user: User, command: Extract<UserCommand, { kind: 'receipts' | 'info' | 'typing' }>): Outcome<UserEvent> {
+  const { conversation, session, tag } = command;
+  if (command.kind === 'info' && !isGroup(conversation)) throw new Failure('not-found', 'this is not a group');
+  readable(user, conversation);
+  const to = hostOf(conversation);
+  const tell = (asked: HostCommand): Effect => ({ kind: 'tell', to, command: asked, when: 'stored' });
+  switch (command.kind) {
+    case 'receipts':
+      return { events: NOTHING, effects: [tell({ kind: 'list-receipts', conversation, user: user.id, id: command.id, session, tag })] };
+    case 'info':
+      return { events: NOTHING, effects: [tell({ kind: 'list-members', conversation, user: user.id, id: command.id, session, tag })] };
+    case 'typing': {
+      const effects = [tell({ kind: 'typed', conversation, user: user.id })];
+      if (command.id !== undefined) effects.push(emit(command, { type: 'done', id: command.id }));
+      return { events: NOTHING, effects };
+    }
+  }
+}
+
+function decideAlarm(user: User, now: number, limits: MessengerLimits): Outcome<UserEvent> {
+  const events: UserEvent[] = [];
+  const effects: Effect[] = [];
+  presenceAlarm(user, now, events, effects);
+  expirePending(user, now, events, effects);
+  for (const hosted of user.hosted?.values() ?? NOTHING) {
+    const due = decideHostAlarm(hosted, now, limits);
+    events.push(...due.events);
+    effects.push(...due.effects);
+  }
+  return { events, effects };
+}
+
+function conclude(user: User, events: readonly UserEvent[], epoch: number): { writes: Write[]; effects: Effect[] } {
+  const writes: Write[] = [];
+  const effects: Effect[] = [];
+  const hostEvents: HostEvent[] = [];
+  const runs: Run[] = [];
+  let userRow = false;
+  for (const event of events) {
+    if ('hosted' in event) hostEvents.push(event);
+    else if (event.kind === 'received') runs.push(event);
+    else if (event.kind === 'muted') {
+      const item = user.items.get(event.conversation);
+      if (item !== undefined) writes.push(putItem(item, user.id, epoch));
+      userRow = true;
+    } else if (event.kind === 'visibility' || event.kind === 'blocked') userRow = true;
+    else if (event.kind === 'expired') {
+      userRow = true;
+      writes.push({ kind: 'prune', log: 'inbox', of: user.id, through: event.through });
+    }
+  }
+  if (userRow) writes.push(putUser(user, epoch));
+  if (hostEvents.length > 0) concludeHosted(hostEvents, epoch, writes, effects);
+  if (runs.length > 0) {
+    for (const write of inboxRows(user.id, runs, epoch)) writes.push(write);
+    if (user.sessions.length > 0) tellSessions(user, runs, effects);
+  }
+  return { writes, effects };
+}
+
+function refuse(command: UserCommand, failure: Failure): readonly Effect[] {
+  if (command.kind === 'post') {
+    const { code, message, retryAfterMs } = failure;
+    const refused = { kind: 'refused', clientId: command.clientId, code, message, retryAfterMs } as { kind: string };
+    return [{ kind: 'tell', to: { kind: 'user', id: command.from }, command: refused, when: 'stored' }];
+  }
+  if (!('session' in command)) return NOTHING;
+  const names = { id: 'id' in command ? command.id : undefined, clientId: command.kind === 'submit' ? command.clientId : undefined };
+  return [emit(command, errorFrame(failure, names))];
+}
+
+/** Sessions and what belongs to them outlive a lost state; what was read from the store is fresher. */
+function carry(from: User, to: User): void {
+  to.sessions = from.sessions;
+  for (const session of to.sessions) session.live = false;
+  to.announced = from.announced;
+  to.offlineAt = from.offlineAt;
+  to.watchers = from.watchers;
+  to.watching = from.watching;
+  to.resubscribeAt = from.resubscribeAt;
+  to.pending = from.pending;
+}
+
+const hostsIdle = (user: User): boolean => {
+  for (const hosted of user.hosted?.values() ?? NOTHING) if (!hostedIdle(hosted)) return false;
+  return true;
+};
+
+const BYTES = { user: 800, session: 120, item: 300, entry: 120, hosted: 900, answer: 150 } as const;
+
+function estimateBytes(user: User): number {
+  let bytes = BYTES.user + user.sessions.length * BYTES.session + user.answered.recent.size * BYTES.answer;
+  for (const filter of user.answered.filters) bytes += filter.length;
+  for (const item of user.items.values()) {
+    bytes += BYTES.item;
+    for (const entry of item.cache) bytes += BYTES.entry + entry.packed.length;
+  }
+  return bytes + (user.hosted?.size ?? 0) * BYTES.hosted;
+}

@@ -1,0 +1,413 @@
+import { Failure } from '../failure.ts';
+import type { Write } from '../storage/store.ts';
+import type { ActorKind, Address, Command, Effect, Reading } from './actor.ts';
+import type { Employee, TurnTaker } from './executor.ts';
+import { Mailbox } from './mailbox.ts';
+
+export interface HostSettings {
+  /** Commands decided in one turn before others get theirs. */
+  readonly turnCommandsMax: number;
+  /** … or this long, whichever comes first. */
+  readonly turnMs: number;
+  /** Commands of clients that may wait; one more is refused with `overloaded`. */
+  readonly mailboxClientMax: number;
+  /** Commands of any origin that may wait; actors tell again what was lost here. */
+  readonly mailboxMax: number;
+  /** A crash within this time of the last counts as one more in a row. */
+  readonly crashWindowMs: number;
+  /** The pause after the first crash in a row; each further one doubles it. */
+  readonly quarantineFirstMs: number;
+  readonly quarantineMaxMs: number;
+}
+
+/** What a host needs of the region that it lives in. */
+export interface Surroundings {
+  readonly settings: HostSettings;
+  readonly epoch: number;
+  readonly ordered: boolean;
+  now(): number;
+  monotonic(): number;
+  employ(host: TurnTaker, address: Address): Employee;
+  wake(employee: Employee): void;
+  release(employee: Employee): void;
+  write(writes: readonly Write[]): Promise<void>;
+  perform<Result>(reading: Reading<Result>): Promise<Result>;
+  /** Carries out effects that may be seen now. */
+  carryOut(host: TurnTaker, effects: readonly Effect[]): void;
+  /** Calls `wakeUp` after the delay. */
+  later(delayMs: number, wakeUp: () => void): void;
+  crashed(address: Address, command: Command | undefined, error: unknown): void;
+  shed(command: Command): void;
+}
+
+/** A turn whose write is under way, or which waits for one before it. */
+interface HeldTurn<Received> {
+  stored: boolean;
+  readonly effects: readonly Effect[];
+  readonly commands: readonly Received[];
+}
+
+type Phase = 'restoring' | 'active' | 'loading' | 'quarantined' | 'gone';
+const ROUNDS_MAX = 8;
+const NOTHING: readonly never[] = [];
+
+/**
+ * Runs one activation. A turn takes commands from the mailbox, decides and applies each, and submits all
+ * they wrote as one store write; the next turn doesn't wait for it. Effects are held until all the
+ * activation wrote before is stored. When a write fails, the turn and all after it are undone: the state is
+ * restored from the store, their effects are dropped and their commands refused.
+ */
+export class ActorHost<State, Received extends Command, Event> implements TurnTaker {
+  readonly address: Address;
+  readonly #kind: ActorKind<State, Received, Event>;
+  readonly #around: Surroundings;
+  readonly #mailbox = new Mailbox<Received>();
+  #phase: Phase = 'restoring';
+  #state: State | undefined;
+  #employee: Employee | undefined;
+  #scheduled = false;
+  #held: HeldTurn<Received>[] = [];
+  /** Grows whenever the state is lost; what belongs to an older one is dropped. */
+  #generation = 0;
+  #flushDue = false;
+  /** The command that waits for what it needs read. */
+  #loading: Received | undefined;
+  #writesUnderWay = 0;
+  #onQuietWrites: (() => void)[] = [];
+  #suspect: Received | undefined;
+  #crashes = 0;
+  #crashedAt = 0;
+  lastActive: number;
+  /** When derived rows were last asked for. */
+  flushedAt: number;
+
+  constructor(address: Address, kind: ActorKind<State, Received, Event>, around: Surroundings) {
+    this.address = address;
+    this.#kind = kind;
+    this.#around = around;
+    this.lastActive = around.monotonic();
+    this.flushedAt = this.lastActive;
+    this.#restore(undefined);
+  }
+
+  /** Takes a command, or gives the effects that refuse it. */
+  tell(command: Received): readonly Effect[] {
+    const { settings } = this.#around;
+    if (this.#phase === 'quarantined') {
+      const failure = new Failure('unavailable', 'this actor crashed and is resting; try again later', { retryAfterMs: settings.quarantineFirstMs });
+      return this.#kind.refuse(command, failure);
+    }
+    const waiting = this.#mailbox.length;
+    if (waiting >= settings.mailboxClientMax) {
+      const shed = this.#kind.sheddable(command);
+      if (shed || waiting >= settings.mailboxMax || this.#kind.fromClient(command)) {
+        this.#around.shed(command);
+        return shed ? NOTHING : this.#kind.refuse(command, new Failure('overloaded', 'too much is waiting here; try again later', { retryAfterMs: 1000 }));
+      }
+    }
+    this.#mailbox.push(command);
+    this.#schedule();
+    return NOTHING;
+  }
+
+  turn(): void {
+    this.#scheduled = false;
+    const state = this.#state;
+    if (this.#phase !== 'active' || state === undefined) return;
+    const { settings } = this.#around;
+    const now = this.#around.now();
+    const started = this.#around.monotonic();
+    this.lastActive = started;
+    const taken: Received[] = [];
+    const effects: Effect[] = [];
+    const early: Effect[] = [];
+    const writes: Write[] = [];
+    let current: Received | undefined;
+    try {
+      let events: Event[] = [];
+      while (taken.length < settings.turnCommandsMax) {
+        current = this.#mailbox.shift();
+        if (current === undefined) break;
+        const load = this.#kind.load(state, current);
+        if (load !== undefined) {
+          this.#load(current, load);
+          break;
+        }
+        taken.push(current);
+        this.#decide(state, current, now, events, effects);
+        if ((taken.length & 7) === 0 && this.#around.monotonic() - started > settings.turnMs) break;
+      }
+      let inward = this.#settle(state, events, now, writes, effects, early);
+      for (let round = 0; inward.length > 0; round++) {
+        if (round === ROUNDS_MAX) throw new Error('an actor keeps telling itself');
+        events = [];
+        for (current of inward) this.#decide(state, current, now, events, effects);
+        inward = this.#settle(state, events, now, writes, effects, early);
+      }
+      current = undefined;
+      if (this.#flushDue) {
+        this.#flushDue = false;
+        for (const write of this.#kind.derive(state, this.#around.epoch, now)) writes.push(write);
+      }
+    } catch (error) {
+      this.#crash(taken, current, error);
+      return;
+    }
+    this.#submit(writes, effects, taken);
+    if (early.length > 0) this.#around.carryOut(this, early);
+    if (this.#mailbox.length > 0) this.#schedule();
+  }
+
+  /** A turn that threw outside of what `turn` guards. */
+  crashedOutside(error: unknown): void {
+    this.#crash([], undefined, error);
+  }
+
+  /** Writes the derived rows that changed, with the next turn. */
+  flush(): void {
+    if (this.#phase !== 'active') return;
+    this.#flushDue = true;
+    this.flushedAt = this.#around.monotonic();
+    this.#schedule();
+  }
+
+  get dirty(): boolean {
+    return this.#state !== undefined && this.#phase === 'active' && this.#kind.dirty(this.#state);
+  }
+
+  /** Nothing waits, nothing is under way, and the actor says it may rest. */
+  get idle(): boolean {
+    if (this.#phase === 'gone') return true;
+    return this.quiet && this.#phase === 'active' && this.#state !== undefined && this.#kind.idle(this.#state);
+  }
+
+  /** No command waits and no write is under way. */
+  get quiet(): boolean {
+    return this.#mailbox.length === 0 && this.#held.length === 0 && this.#writesUnderWay === 0 && !this.#scheduled && !this.#flushDue;
+  }
+
+  get active(): boolean {
+    return this.#phase === 'active';
+  }
+
+  get waiting(): number {
+    return this.#mailbox.length;
+  }
+
+  bytes(): number {
+    return this.#state === undefined ? 0 : this.#kind.bytes(this.#state);
+  }
+
+  /** Gives the nact actor back while nothing is to be done. */
+  rest(): void {
+    if (this.#employee === undefined || this.#scheduled) return;
+    this.#around.release(this.#employee);
+    this.#employee = undefined;
+  }
+
+  /** Ends the activation; only where `idle` and not `dirty`. */
+  end(): void {
+    this.rest();
+    this.#phase = 'gone';
+    this.#generation += 1;
+    this.#state = undefined;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#phase !== 'active') return;
+    this.#scheduled = true;
+    this.#employee ??= this.#around.employ(this, this.address);
+    this.#around.wake(this.#employee);
+  }
+
+  #decide(state: State, command: Received, now: number, events: Event[], effects: Effect[]): void {
+    let outcome: { readonly events: readonly Event[]; readonly effects: readonly Effect[] };
+    try {
+      outcome = this.#kind.decide(state, command, now);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      for (const effect of this.#kind.refuse(command, error)) effects.push(effect);
+      return;
+    }
+    for (const event of outcome.events) {
+      this.#kind.apply(state, event);
+      events.push(event);
+    }
+    for (const effect of outcome.effects) effects.push(effect);
+  }
+
+  /** Concludes a round of events; gives what the actor told itself, to be decided in the same turn. */
+  #settle(state: State, events: readonly Event[], now: number, writes: Write[], effects: Effect[], early: Effect[]): Received[] {
+    if (events.length > 0) {
+      const conclusion = this.#kind.conclude(state, events, this.#around.epoch, now);
+      for (const write of conclusion.writes) writes.push(write);
+      for (const effect of conclusion.effects) effects.push(effect);
+    }
+    const inward: Received[] = [];
+    let kept = 0;
+    for (const effect of effects) {
+      if (effect.kind === 'tell' && effect.when === 'ordered') {
+        if (effect.to.id === this.address.id && effect.to.kind === this.address.kind) {
+          inward.push(effect.command as Received);
+          continue;
+        }
+        if (this.#around.ordered) {
+          early.push(effect);
+          continue;
+        }
+      }
+      effects[kept++] = effect;
+    }
+    effects.length = kept;
+    return inward;
+  }
+
+  #submit(writes: readonly Write[], effects: readonly Effect[], commands: readonly Received[]): void {
+    if (writes.length === 0) {
+      if (effects.length === 0) return;
+      if (this.#held.length === 0) this.#around.carryOut(this, effects);
+      else this.#held.push({ stored: true, effects, commands });
+      return;
+    }
+    const held: HeldTurn<Received> = { stored: false, effects, commands };
+    this.#held.push(held);
+    const generation = this.#generation;
+    this.#writesUnderWay += 1;
+    this.#around.write(writes).then(
+      () => {
+        this.#written();
+        held.stored = true;
+        this.#release();
+      },
+      (error: unknown) => {
+        this.#written();
+        if (generation === this.#generation) this.#lose(Failure.from(error));
+      },
+    );
+  }
+
+  #written(): void {
+    this.#writesUnderWay -= 1;
+    if (this.#writesUnderWay > 0 || this.#onQuietWrites.length === 0) return;
+    for (const proceed of this.#onQuietWrites.splice(0)) proceed();
+  }
+
+  /** Carries out, in order, the effects of turns before which everything is stored. */
+  #release(): void {
+    let done = 0;
+    for (const held of this.#held) {
+      if (!held.stored) break;
+      done += 1;
+    }
+    if (done === 0) return;
+    for (const held of this.#held.splice(0, done)) this.#around.carryOut(this, held.effects);
+  }
+
+  /** A write failed: undo the turns whose writes aren't stored, and start again from the store. */
+  #lose(failure: Failure): void {
+    this.#release();
+    const refusals: Effect[] = [];
+    for (const held of this.#held) {
+      for (const command of held.commands) refusals.push(...this.#kind.refuse(command, failure));
+    }
+    this.#held = [];
+    this.#requeueLoading();
+    const lost = this.#state;
+    this.#restore(lost);
+    this.#around.carryOut(this, refusals);
+  }
+
+  /** A bug in actor code. The turn is undone, its commands are tried again; one that crashes twice is set aside. */
+  #crash(taken: readonly Received[], culprit: Received | undefined, error: unknown): void {
+    this.#around.crashed(this.address, culprit, error);
+    const again = culprit !== undefined && culprit === this.#suspect;
+    this.#suspect = culprit;
+    const retry = taken.filter((command) => !(again && command === culprit));
+    this.#requeueLoading();
+    this.#mailbox.unshift(retry);
+    const outcry: Effect[] = [];
+    if (again && culprit !== undefined) outcry.push(...this.#kind.refuse(culprit, Failure.from(error)));
+    const lost = this.#state;
+    if (lost !== undefined) outcry.push(...this.#kind.abandon(lost));
+    const at = this.#around.monotonic();
+    const { settings } = this.#around;
+    this.#crashes = at - this.#crashedAt < settings.crashWindowMs ? this.#crashes + 1 : 1;
+    this.#crashedAt = at;
+    this.#around.carryOut(this, outcry);
+    if (this.#crashes <= 2) {
+      this.#restore(undefined);
+      return;
+    }
+    // It keeps crashing: everyone who waits is told, and it rests.
+    this.#phase = 'quarantined';
+    this.#state = undefined;
+    const failure = new Failure('unavailable', 'this actor crashed and is resting; try again later', { retryAfterMs: settings.quarantineFirstMs });
+    for (const command of this.#mailbox.drain()) this.#around.carryOut(this, this.#kind.refuse(command, failure));
+    const pauseMs = Math.min(settings.quarantineMaxMs, settings.quarantineFirstMs * 2 ** (this.#crashes - 3));
+    this.#around.later(pauseMs, () => this.#restore(undefined));
+  }
+
+  /** Gets the state from the store, once no write is under way, and what isn't stored from the lost state. */
+  #restore(lost: State | undefined): void {
+    if (this.#phase === 'gone') return;
+    this.#phase = 'restoring';
+    this.#state = undefined;
+    this.#generation += 1;
+    const generation = this.#generation;
+    const started = this.#pendingWrites().then(() => this.#around.perform(this.#kind.restore(this.address.id, this.#around.now())));
+    started.then(
+      (state) => {
+        if (generation !== this.#generation) return;
+        if (lost !== undefined) this.#kind.carry(lost, state);
+        this.#state = state;
+        this.#phase = 'active';
+        if (this.#mailbox.length > 0 || this.#flushDue) this.#schedule();
+      },
+      (error: unknown) => {
+        if (generation !== this.#generation) return;
+        // The store doesn't answer: whoever waits is told; the next command tries again.
+        const failure = Failure.from(error);
+        const refusals = this.#mailbox.drain().flatMap((command) => this.#kind.refuse(command, failure));
+        this.#around.carryOut(this, refusals);
+        if (lost === undefined && !(error instanceof Failure)) this.#around.crashed(this.address, undefined, error);
+        this.#around.later(this.#around.settings.quarantineFirstMs, () => {
+          if (generation === this.#generation) this.#restore(lost);
+        });
+      },
+    );
+  }
+
+  /** Resolves when no write of this activation is under way: what is read then is what is stored. */
+  #pendingWrites(): Promise<void> {
+    if (this.#writesUnderWay === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onQuietWrites.push(resolve));
+  }
+
+  #requeueLoading(): void {
+    if (this.#loading === undefined) return;
+    this.#mailbox.unshift([this.#loading]);
+    this.#loading = undefined;
+  }
+
+  /** Reads what `command` needs; it and those behind it wait. */
+  #load(command: Received, load: Reading<void>): void {
+    this.#phase = 'loading';
+    this.#loading = command;
+    const generation = this.#generation;
+    const proceed = (retry: readonly Received[]): void => {
+      if (generation !== this.#generation) return;
+      this.#loading = undefined;
+      this.#mailbox.unshift(retry);
+      this.#phase = 'active';
+      if (this.#mailbox.length > 0 || this.#flushDue) this.#schedule();
+    };
+    this.#around.perform(load).then(
+      () => proceed([command]),
+      (error: unknown) => {
+        if (generation !== this.#generation) return;
+        this.#around.carryOut(this, this.#kind.refuse(command, Failure.from(error)));
+        proceed(NOTHING);
+      },
+    );
+  }
+}

@@ -1,0 +1,283 @@
+import type { Clock, Timer } from '../clock.ts';
+import { Failure } from '../failure.ts';
+import type { Log } from '../log.ts';
+import type { Store } from '../storage/store.ts';
+import { ALARM, type ActorKind, type Address, type Command, type Effect, type Sessions } from './actor.ts';
+import { ActorHost, type HostSettings, type Surroundings } from './actor-host.ts';
+import { Alarms } from './alarms.ts';
+import { Executor, type TurnTaker } from './executor.ts';
+import { perform, ReadGate } from './reading.ts';
+
+export interface RegionSettings extends HostSettings {
+  /** Dirty derived rows are written at most this long after they changed. */
+  readonly deriveEveryMs: number;
+  /** An activation that had nothing to do for this long is unloaded. */
+  readonly passivateAfterMs: number;
+  /** Above this, idle activations are unloaded, least recently used first. */
+  readonly activationBytesMax: number;
+  /** An activation at rest for this long gives its nact actor back. */
+  readonly restAfterMs: number;
+  readonly readsAtOnceMax: number;
+  readonly readsWaitingMax: number;
+  /** The resolution of alarms. */
+  readonly alarmTickMs: number;
+}
+
+export const defaultRegionSettings: RegionSettings = {
+  turnCommandsMax: 64,
+  turnMs: 2,
+  mailboxClientMax: 2048,
+  mailboxMax: 16384,
+  crashWindowMs: 60_000,
+  quarantineFirstMs: 250,
+  quarantineMaxMs: 60_000,
+  deriveEveryMs: 3_000,
+  passivateAfterMs: 120_000,
+  activationBytesMax: 1024 * 1024 * 1024,
+  restAfterMs: 10_000,
+  readsAtOnceMax: 256,
+  readsWaitingMax: 16_384,
+  alarmTickMs: 20,
+};
+
+export interface RegionStats {
+  /** Activations by kind. */
+  readonly loaded: Readonly<Record<string, number>>;
+  /** Commands that wait in mailboxes, as counted by the last sweep. */
+  readonly waiting: number;
+  readonly bytes: number;
+  readonly readsWaiting: number;
+  /** Counts since the start. */
+  readonly crashes: number;
+  readonly shed: number;
+  readonly restored: number;
+  readonly passivated: number;
+}
+
+/** Erased to what the region needs; each kind's own types are joined again inside its host. */
+type AnyKind = ActorKind<never, never, never>;
+type AnyHost = ActorHost<never, Command, never>;
+
+/** A sweep looks at every activation once in this many ticks of `SWEEP_TICK_MS`. */
+const SWEEP_TICKS = 10;
+const SWEEP_TICK_MS = 100;
+
+export interface RegionParts {
+  readonly node: string;
+  readonly epoch: number;
+  readonly store: Store;
+  readonly sessions: Sessions;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly settings: RegionSettings;
+  readonly kinds: readonly unknown[];
+}
+
+/** This node's activations: activates on the first command, unloads the idle, carries out effects. */
+export class Region {
+  readonly #parts: RegionParts;
+  readonly #kinds = new Map<string, AnyKind>();
+  readonly #hosts = new Map<string, Map<string, AnyHost>>();
+  readonly #executor: Executor;
+  readonly #alarms: Alarms<AnyHost>;
+  readonly #reads: ReadGate;
+  readonly #around: Surroundings;
+  readonly #sweeper: Timer;
+  #sweeping: Iterator<AnyHost> | undefined;
+  #swept = { waiting: 0, bytes: 0 };
+  #bytes = 0;
+  #waiting = 0;
+  #crashes = 0;
+  #shed = 0;
+  #restored = 0;
+  #passivated = 0;
+  #draining = false;
+
+  constructor(parts: RegionParts) {
+    this.#parts = parts;
+    for (const kind of parts.kinds as readonly AnyKind[]) {
+      this.#kinds.set(kind.kind, kind);
+      this.#hosts.set(kind.kind, new Map());
+    }
+    this.#executor = new Executor(parts.node, (taker, error) => (taker as AnyHost).crashedOutside(error));
+    this.#reads = new ReadGate(parts.settings.readsAtOnceMax, parts.settings.readsWaitingMax);
+    this.#alarms = new Alarms(parts.clock, parts.settings.alarmTickMs, (host) => this.#carryOut(host, host.tell(ALARM)));
+    this.#around = this.#surroundings();
+    this.#sweeper = parts.clock.every(SWEEP_TICK_MS, () => this.#sweepSome());
+  }
+
+  tell(to: Address, command: Command): void {
+    const host = this.#host(to);
+    const effects = host.tell(command);
+    if (effects.length > 0) this.#carryOut(host, effects);
+  }
+
+  stats(): RegionStats {
+    const loaded: Record<string, number> = {};
+    for (const [kind, hosts] of this.#hosts) loaded[kind] = hosts.size;
+    return {
+      loaded,
+      waiting: this.#swept.waiting,
+      bytes: this.#swept.bytes,
+      readsWaiting: this.#reads.waiting,
+      crashes: this.#crashes,
+      shed: this.#shed,
+      restored: this.#restored,
+      passivated: this.#passivated,
+    };
+  }
+
+  /** Lets what is under way end, writes all derived rows, and stops. Gives up after `withinMs`. */
+  async drain(withinMs: number): Promise<void> {
+    this.#draining = true;
+    this.#sweeper.cancel();
+    const until = this.#parts.clock.monotonic() + withinMs;
+    for (;;) {
+      let busy = false;
+      for (const host of this.#all()) {
+        if (host.dirty) host.flush();
+        if (!host.quiet || host.dirty) busy = true;
+      }
+      if (!busy || this.#parts.clock.monotonic() > until) break;
+      await new Promise<void>((resolve) => this.#parts.clock.after(5, resolve));
+    }
+    this.#alarms.stop();
+    for (const host of this.#all()) host.end();
+    for (const hosts of this.#hosts.values()) hosts.clear();
+    this.#executor.stop();
+  }
+
+  #host(address: Address): AnyHost {
+    const hosts = this.#hosts.get(address.kind);
+    const kind = this.#kinds.get(address.kind);
+    if (hosts === undefined || kind === undefined) throw new Error(`no actors of the kind ${address.kind} here`);
+    let host = hosts.get(address.id);
+    if (host === undefined) {
+      host = new ActorHost(address, kind as never, this.#around) as unknown as AnyHost;
+      hosts.set(address.id, host);
+      this.#restored += 1;
+    }
+    return host;
+  }
+
+  *#all(): Generator<AnyHost> {
+    for (const hosts of this.#hosts.values()) yield* hosts.values();
+  }
+
+  #carryOut(host: TurnTaker, effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'tell':
+          this.tell(effect.to, effect.command);
+          break;
+        case 'emit':
+          this.#parts.sessions.emit(effect.session, effect.tag, effect.frame);
+          break;
+        case 'close':
+          this.#parts.sessions.close(effect.session, effect.code, effect.reason);
+          break;
+        case 'alarm':
+          this.#alarms.set(host as AnyHost, effect.afterMs);
+          break;
+        case 'look':
+          this.#look(host, effect);
+          break;
+      }
+    }
+  }
+
+  #look(host: TurnTaker, effect: Extract<Effect, { kind: 'look' }>): void {
+    this.#reads
+      .enter(() => perform(this.#parts.store, effect.look()))
+      .then(
+        (effects) => this.#carryOut(host, effects),
+        (error: unknown) => this.#carryOut(host, effect.failed(Failure.from(error))),
+      );
+  }
+
+  #surroundings(): Surroundings {
+    const { clock, store, settings, epoch, log } = this.#parts;
+    return {
+      settings,
+      epoch,
+      ordered: store.traits.ordered,
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      employ: (host, address) => this.#executor.employ(address.kind, address.id, host),
+      wake: (employee) => this.#executor.wake(employee),
+      release: (employee) => this.#executor.release(employee),
+      write: (writes) => store.write(writes),
+      perform: (reading) => this.#reads.enter(() => perform(store, reading)),
+      carryOut: (host, effects) => this.#carryOut(host, effects),
+      later: (delayMs, wakeUp) => {
+        clock.after(delayMs, wakeUp);
+      },
+      crashed: (address, command, error) => {
+        this.#crashes += 1;
+        log.error('actor-crashed', { actor: `${address.kind}/${address.id}`, command: command?.kind, error });
+      },
+      shed: () => {
+        this.#shed += 1;
+      },
+    };
+  }
+
+  /** One tick's share of the sweep over all activations. */
+  #sweepSome(): void {
+    if (this.#draining) return;
+    let total = 0;
+    for (const hosts of this.#hosts.values()) total += hosts.size;
+    const share = Math.ceil((total + 1) / SWEEP_TICKS);
+    this.#sweeping ??= this.#all();
+    for (let i = 0; i < share; i++) {
+      const next = this.#sweeping.next();
+      if (next.done) {
+        this.#endSweep();
+        return;
+      }
+      this.#sweepOne(next.value);
+    }
+  }
+
+  #sweepOne(host: AnyHost): void {
+    const { settings, clock } = this.#parts;
+    this.#waiting += host.waiting;
+    this.#bytes += host.bytes();
+    if (host.dirty) {
+      if (clock.monotonic() - host.flushedAt >= settings.deriveEveryMs) host.flush();
+      return;
+    }
+    const quietMs = clock.monotonic() - host.lastActive;
+    if (quietMs > settings.passivateAfterMs && host.idle) this.#passivate(host);
+    else if (quietMs > settings.restAfterMs) host.rest();
+  }
+
+  #endSweep(): void {
+    this.#sweeping = undefined;
+    this.#swept = { waiting: this.#waiting, bytes: this.#bytes };
+    this.#waiting = 0;
+    this.#bytes = 0;
+    if (this.#swept.bytes > this.#parts.settings.activationBytesMax) this.#makeRoom(this.#swept.bytes - this.#parts.settings.activationBytesMax);
+  }
+
+  /** Unloads idle activations, least recently used first, until about `bytes` are free. */
+  #makeRoom(bytes: number): void {
+    const idle = [...this.#all()].filter((host) => host.idle).sort((one, other) => one.lastActive - other.lastActive);
+    let freed = 0;
+    for (const host of idle) {
+      if (freed >= bytes) return;
+      if (host.dirty) {
+        host.flush();
+        continue;
+      }
+      freed += host.bytes();
+      this.#passivate(host);
+    }
+  }
+
+  #passivate(host: AnyHost): void {
+    host.end();
+    this.#hosts.get(host.address.kind)?.delete(host.address.id);
+    this.#passivated += 1;
+  }
+}
