@@ -28,7 +28,10 @@ export interface Submitting {
  */
 export interface Calls {
   send(conversation: string, body: Body, options?: Submitting): Promise<Sent>;
-  createGroup(group: { readonly group?: string; readonly title: string; readonly members: readonly string[] }, options?: Submitting): Promise<Sent>;
+  createGroup(
+    group: { readonly group?: string; readonly title: string; readonly members: readonly string[] },
+    options?: Submitting,
+  ): Promise<Sent>;
   addMembers(conversation: string, users: readonly string[], options?: Submitting): Promise<Sent>;
   removeMembers(conversation: string, users: readonly string[], options?: Submitting): Promise<Sent>;
   leaveGroup(conversation: string, options?: Submitting): Promise<Sent>;

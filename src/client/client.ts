@@ -2,8 +2,9 @@ import { Failure } from '../failure.ts';
 import { createAcks } from './acks.ts';
 import { defaultBackoff, waitMs } from './backoff.ts';
 import { type Calls, createCalls } from './calls.ts';
+import { chooseCodec } from './choose-codec.ts';
 import { afterClose, failureOfClose } from './close-code.ts';
-import { type Codec, codecNamed } from './codec.ts';
+import type { Codec } from './codec.ts';
 import { type Closed, type Connection, openConnection } from './connection.ts';
 import { deferred } from './deferred.ts';
 import type { ClientFrame, ErrorFrame, ServerFrame, Welcome } from './frames.ts';
@@ -194,7 +195,7 @@ export function connect(options: ConnectOptions): Client {
     });
 
   async function run(): Promise<void> {
-    const codec = await codecNamed(options.codec ?? 'json');
+    const codec = await chooseCodec(options.codec ?? 'json');
     for (let failures = 0; ending === undefined; ) {
       become('connecting');
       const token = await newToken();

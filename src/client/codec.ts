@@ -7,16 +7,11 @@ export interface Codec {
   decode(message: string | ArrayBuffer): readonly ServerFrame[];
 }
 
-export type CodecName = 'json' | 'msgpack';
-
-const json: Codec = {
+export const json: Codec = {
   subprotocol: 'parley.v1.json',
   encode: (frame) => JSON.stringify(frame),
   decode: (message) => framesOf(JSON.parse(message as string)),
 };
-
-/** msgpack is loaded when it is asked for, so a page that speaks JSON needs no other module. */
-export const codecNamed = async (name: CodecName): Promise<Codec> => (name === 'json' ? json : (await import('./msgpack.ts')).msgpack);
 
 /** A message carries one frame or an array of them (3.1.1). */
 export function framesOf(message: unknown): readonly ServerFrame[] {

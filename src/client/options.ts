@@ -1,6 +1,6 @@
 import type { Failure } from '../failure.ts';
 import type { Backoff } from './backoff.ts';
-import type { CodecName } from './codec.ts';
+import type { CodecName } from './choose-codec.ts';
 import type { ClientFrame, EventFrame, Presence, Receipt, Reset, ServerFrame, Typing, Welcome } from './frames.ts';
 import type { SocketConstructor } from './socket.ts';
 

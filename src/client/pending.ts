@@ -84,7 +84,11 @@ export function createPending({ write, max, random }: PendingOptions): Pending {
       }, timeoutMs);
     }
     asks.set(key, ask);
-    if (lane !== undefined) lanes.set(lane, [...(lanes.get(lane) ?? []), ask]);
+    if (lane !== undefined) {
+      const queue = lanes.get(lane);
+      if (queue === undefined) lanes.set(lane, [ask]);
+      else queue.push(ask);
+    }
     writeIfDue(ask);
     return promise;
   }
@@ -152,7 +156,8 @@ const keyOf = (frame: { readonly id?: string; readonly clientId?: string }): str
   frame.clientId === undefined ? `id ${frame.id}` : `client id ${frame.clientId}`;
 
 /** A code that isn't in the table is final (PROTOCOL 9.1.3). */
-const againAfter = (code: string): 'no' | 'later' | 'same-client-id' => (Object.hasOwn(FAILURES, code) ? FAILURES[code as FailureCode].again : 'no');
+const againAfter = (code: string): 'no' | 'later' | 'same-client-id' =>
+  Object.hasOwn(FAILURES, code) ? FAILURES[code as FailureCode].again : 'no';
 
 export const failureOf = (error: ErrorFrame): Failure =>
   new Failure(error.code as FailureCode, error.message, error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs });

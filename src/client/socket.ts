@@ -13,6 +13,7 @@ export type SocketConstructor = new (url: string, subprotocols: string[]) => Soc
 
 export function globalSocket(): SocketConstructor {
   const found = (globalThis as { WebSocket?: unknown }).WebSocket;
-  if (found === undefined) throw new Error('there is no global WebSocket here (Node has one from 22 on): pass `WebSocket` from the package ws');
+  if (found === undefined)
+    throw new Error('there is no global WebSocket here (Node has one from 22 on): pass `WebSocket` from the package ws');
   return found as SocketConstructor;
 }
