@@ -15,7 +15,14 @@ import type { GroupSummary, HostCommand, MemberCommand, MessengerLimits, ServerF
 export type HostEvent =
   | { readonly kind: 'posted'; readonly hosted: Hosted; readonly entry: Entry; readonly roster: Roster }
   | { readonly kind: 'confirmed'; readonly hosted: Hosted; readonly user: UserId; readonly seq: number }
-  | { readonly kind: 'marked'; readonly hosted: Hosted; readonly user: UserId; readonly delivered: number; readonly read: number; readonly announceAt: number }
+  | {
+      readonly kind: 'marked';
+      readonly hosted: Hosted;
+      readonly user: UserId;
+      readonly delivered: number;
+      readonly read: number;
+      readonly announceAt: number;
+    }
   | { readonly kind: 'receipts-told'; readonly hosted: Hosted }
   | { readonly kind: 'barred'; readonly hosted: Hosted; readonly by: UserId; readonly on: boolean }
   | { readonly kind: 'retold'; readonly hosted: Hosted; readonly at: number }
@@ -65,7 +72,12 @@ function decideCommand(hosted: Hosted, command: HostCommand, now: number, limits
   }
 }
 
-function decidePost(hosted: Hosted, command: Extract<HostCommand, { kind: 'post' }>, now: number, limits: MessengerLimits): Outcome<HostEvent> {
+function decidePost(
+  hosted: Hosted,
+  command: Extract<HostCommand, { kind: 'post' }>,
+  now: number,
+  limits: MessengerLimits,
+): Outcome<HostEvent> {
   const { from, clientId, operation } = command;
   const before = hosted.byClient.get(clientKey(from, clientId));
   if (before !== undefined) {
@@ -116,7 +128,12 @@ function decideConfirm(hosted: Hosted, user: UserId, seq: number): Outcome<HostE
   return { events: [{ kind: 'confirmed', hosted, user, seq: Math.min(seq, hosted.lastSeq) }], effects };
 }
 
-function decideMark(hosted: Hosted, command: Extract<HostCommand, { kind: 'mark' }>, now: number, limits: MessengerLimits): Outcome<HostEvent> {
+function decideMark(
+  hosted: Hosted,
+  command: Extract<HostCommand, { kind: 'mark' }>,
+  now: number,
+  limits: MessengerLimits,
+): Outcome<HostEvent> {
   const member = memberOf(hosted, command.user);
   if (member === undefined) return SILENCE;
   const read = Math.max(member.read, Math.min(command.read, hosted.lastSeq));
@@ -195,7 +212,9 @@ export function decideHostAlarm(hosted: Hosted, now: number, limits: MessengerLi
 function settledWithout(hosted: Hosted, late: ReadonlySet<UserId>): Effect[] {
   const effects: Effect[] = [];
   for (const open of hosted.open.values()) {
-    const without = open.roster.filter(({ id }) => late.has(id as UserId) && id !== open.entry.from && lacks(hosted, id as UserId, open.entry.seq)).length;
+    const without = open.roster.filter(
+      ({ id }) => late.has(id as UserId) && id !== open.entry.from && lacks(hosted, id as UserId, open.entry.seq),
+    ).length;
     if (open.waiting > 0 && open.waiting === without) effects.push(settled(hosted, open.entry));
   }
   return effects;
@@ -388,4 +407,3 @@ export function hostedIdle(hosted: Hosted): boolean {
   for (const member of hosted.members.values()) if (member.lagging) return false;
   return true;
 }
-

@@ -28,7 +28,14 @@ export function decideConnect(user: User, command: Of<'connect'>, now: number, l
     events.push({ kind: 'disconnected', session: replaced, at: now });
     effects.push({ kind: 'close', session: replaced.address, code: REPLACED, reason: 'this device connected again' });
   }
-  const session: Session = { address: command.session, device: command.device, by: command.by, live: false, state: 'online', watches: undefined };
+  const session: Session = {
+    address: command.session,
+    device: command.device,
+    by: command.by,
+    live: false,
+    state: 'online',
+    watches: undefined,
+  };
   events.push({ kind: 'connected', session });
   const given = command.cursor;
   const tooOld = given !== undefined && given < user.floor;
@@ -39,7 +46,8 @@ export function decideConnect(user: User, command: Of<'connect'>, now: number, l
   arriving(user, [...user.sessions.filter((other) => other !== replaced), session], events, effects);
   if (now >= user.expireAt) {
     events.push({ kind: 'expiry-looked-for', nextAt: now + EXPIRE_EVERY_MS });
-    if (user.reflects > user.floor) effects.push({ kind: 'look', look: lookForExpired(user, now - limits.inboxKeepMs), failed: () => NOTHING });
+    if (user.reflects > user.floor)
+      effects.push({ kind: 'look', look: lookForExpired(user, now - limits.inboxKeepMs), failed: () => NOTHING });
   }
   return { events, effects };
 }
@@ -64,7 +72,10 @@ export function decidePull(user: User, command: Of<'pull'>): Outcome<UserEvent> 
     return { events: [{ kind: 'caught-up', session, live: true }], effects: [reset, pulled] };
   }
   if (after >= user.lsn) {
-    return { events: [{ kind: 'caught-up', session, live: true }], effects: [emit(command, { type: 'pulled', through: after, end: true })] };
+    return {
+      events: [{ kind: 'caught-up', session, live: true }],
+      effects: [emit(command, { type: 'pulled', through: after, end: true })],
+    };
   }
   const events: UserEvent[] = session.live ? [{ kind: 'caught-up', session, live: false }] : [];
   const look: Effect = {

@@ -126,7 +126,7 @@ function unpackEntry(view: Buffer, start: number, next: number): Entry {
     const head = view[at++] as number;
     const length = head === 0xd9 ? (view[at++] as number) : head & 0x1f;
     at += length;
-    return view.toString("latin1", at - length, at);
+    return view.toString('latin1', at - length, at);
   };
   const seq = number();
   at += FROM.length;

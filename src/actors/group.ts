@@ -18,7 +18,8 @@ export function groupActor(limits: MessengerLimits): ActorKind<Hosted, GroupComm
     kind: 'group',
     restore: (id) => restoreHosted(groupConversation(id as GroupId)),
     load: () => undefined,
-    decide: (group, command, now) => (command.kind === 'alarm' ? decideHostAlarm(group, now, limits) : decideHosted(group, command, now, limits)),
+    decide: (group, command, now) =>
+      command.kind === 'alarm' ? decideHostAlarm(group, now, limits) : decideHosted(group, command, now, limits),
     apply: (_group, event) => applyHosted(event),
     conclude(_group, events, epoch) {
       const writes: Write[] = [];

@@ -40,7 +40,8 @@ export function* restoreHosted(id: ConversationId): Reading<Hosted> {
   hosted.lastSeq = Math.min(reflects, confirmed);
   for (;;) {
     const [rows] = (yield [{ kind: 'forward', log: 'conversation', of: id, after: hosted.lastSeq, limit: READ_ROWS }]) as [readonly Row[]];
-    for (const row of rows) for (const entry of unpackEntries(row.payload)) if (entry.seq > hosted.lastSeq) replay(hosted, entry, reflects, confirmed);
+    for (const row of rows)
+      for (const entry of unpackEntries(row.payload)) if (entry.seq > hosted.lastSeq) replay(hosted, entry, reflects, confirmed);
     if (rows.length < READ_ROWS) break;
   }
   hosted.lastSeq = Math.max(hosted.lastSeq, reflects);

@@ -1,9 +1,9 @@
 import type { Effect, Reading } from '../cluster/actor.ts';
 import type { ClientId, ConversationId, UserId } from '../ids.ts';
+import { nameFor } from '../ids.ts';
 import { POSITIONS_PER_PARTITION, type Row, splitAt, type Write } from '../storage/store.ts';
 import { type Batch, batchOf, type Entry, pack, unpack, unpackEntries } from './entry.ts';
 import type { GroupSummary, ServerFrame } from './messages.ts';
-import { nameFor } from '../ids.ts';
 import type { Session, User } from './user-state.ts';
 import { sameSession } from './user-state.ts';
 
@@ -72,7 +72,12 @@ export function unpackRuns(payload: Uint8Array, first: number): Run[] {
     }
     const entries = unpackEntries(bytes, at, count);
     const length = entries.reduce((sum, entry) => sum + entry.packed.length, 0);
-    runs.push({ batch: { conversation, entries, packed: bytes.subarray(at, at + length) }, firstLsn, starts: (flags & STARTS) !== 0, summary });
+    runs.push({
+      batch: { conversation, entries, packed: bytes.subarray(at, at + length) },
+      firstLsn,
+      starts: (flags & STARTS) !== 0,
+      summary,
+    });
     at += length;
     firstLsn += count;
   }
@@ -151,7 +156,12 @@ function sentBy(user: User, session: Session, entry: Entry): boolean {
 const PULL_ROWS_MAX = 64;
 
 /** Events after `after` for one session, and then `pulled`. At most about `limit` events, whole rows. */
-export function pull(user: UserId, after: number, limit: number, to: { session: Session['address']; tag: number }): () => Reading<readonly Effect[]> {
+export function pull(
+  user: UserId,
+  after: number,
+  limit: number,
+  to: { session: Session['address']; tag: number },
+): () => Reading<readonly Effect[]> {
   return function* () {
     const effects: Effect[] = [];
     const [rows] = (yield [{ kind: 'forward', log: 'inbox', of: user, after, limit: Math.min(limit, PULL_ROWS_MAX) }]) as [readonly Row[]];

@@ -118,8 +118,11 @@ function* count(item: Item, reader: UserId, seq: number): Reading<void> {
   let own = 0;
   for (let after = seq; after < item.ownOlderThrough; ) {
     const through = Math.min(item.ownOlderThrough, after + RECOUNT_ENTRIES);
-    const [rows] = (yield [{ kind: 'forward', log: 'conversation', of: item.id, after, through, limit: RECOUNT_ENTRIES }]) as [readonly Row[]];
-    for (const row of rows) for (const entry of unpackEntries(row.payload)) if (entry.from === reader && entry.seq > after && entry.seq <= through) own += 1;
+    const [rows] = (yield [{ kind: 'forward', log: 'conversation', of: item.id, after, through, limit: RECOUNT_ENTRIES }]) as [
+      readonly Row[],
+    ];
+    for (const row of rows)
+      for (const entry of unpackEntries(row.payload)) if (entry.from === reader && entry.seq > after && entry.seq <= through) own += 1;
     after = through;
   }
   item.recounted = { read: seq, own };
@@ -154,7 +157,7 @@ type ItemRow = [
 
 export function putItem(item: Item, user: UserId, epoch: number): Write {
   const row: ItemRow = [
-    ...[item.lastSeq, item.since, item.lastLsn, item.read, item.delivered] as const,
+    ...([item.lastSeq, item.since, item.lastLsn, item.read, item.delivered] as const),
     item.own,
     item.ownOlder,
     item.ownOlderThrough,
@@ -170,9 +173,23 @@ export function putItem(item: Item, user: UserId, epoch: number): Write {
 }
 
 export function restoreItem(row: Row): Item {
-  const [lastSeq, since, lastLsn, read, delivered, own, ownOlder, ownOlderThrough, mutedUntil, left, wrote, summary, peerDelivered, peerRead, last] = unpack(
-    row.payload,
-  ) as ItemRow;
+  const [
+    lastSeq,
+    since,
+    lastLsn,
+    read,
+    delivered,
+    own,
+    ownOlder,
+    ownOlderThrough,
+    mutedUntil,
+    left,
+    wrote,
+    summary,
+    peerDelivered,
+    peerRead,
+    last,
+  ] = unpack(row.payload) as ItemRow;
   return {
     ...newItem(row.key as ConversationId, since),
     lastSeq,

@@ -18,7 +18,9 @@ export function decideHistory(user: User, command: Of<'history'>, limits: Messen
   const { before, after, limit } = command;
   const forward = after !== undefined;
   // The page is from…through, within what the user may read and has been told of.
-  const from = forward ? Math.max(after + 1, item.since) : Math.max(Math.min(before ?? Number.MAX_SAFE_INTEGER, item.lastSeq + 1) - limit, item.since);
+  const from = forward
+    ? Math.max(after + 1, item.since)
+    : Math.max(Math.min(before ?? Number.MAX_SAFE_INTEGER, item.lastSeq + 1) - limit, item.since);
   const through = forward ? Math.min(from + limit - 1, item.lastSeq) : Math.min((before ?? Number.MAX_SAFE_INTEGER) - 1, item.lastSeq);
   const more = forward ? through < item.lastSeq : from > item.since;
   const page = (entries: readonly Entry[]): ServerFrame => ({
@@ -34,7 +36,15 @@ export function decideHistory(user: User, command: Of<'history'>, limits: Messen
   return { events: NOTHING, effects: [readPage(user, item, from, through, page, command, limits)] };
 }
 
-function readPage(user: User, item: Item, from: number, through: number, page: (entries: readonly Entry[]) => ServerFrame, to: Of<'history'>, limits: MessengerLimits): Effect {
+function readPage(
+  user: User,
+  item: Item,
+  from: number,
+  through: number,
+  page: (entries: readonly Entry[]) => ServerFrame,
+  to: Of<'history'>,
+  limits: MessengerLimits,
+): Effect {
   const { id } = item;
   const newest = through === item.lastSeq;
   return {
@@ -56,7 +66,8 @@ function readPage(user: User, item: Item, from: number, through: number, page: (
 /** The newest entries came from the log; they are of use only where they end where the cache ends. */
 export function decideRemember(user: User, conversation: Item['id'], entries: readonly Entry[]): Outcome<UserEvent> {
   const item = user.items.get(conversation);
-  if (item === undefined || entries.at(-1)?.seq !== item.lastSeq || entries.length <= item.cache.length) return { events: NOTHING, effects: NOTHING };
+  if (item === undefined || entries.at(-1)?.seq !== item.lastSeq || entries.length <= item.cache.length)
+    return { events: NOTHING, effects: NOTHING };
   return { events: [{ kind: 'remembered', conversation, entries }], effects: NOTHING };
 }
 
@@ -74,7 +85,10 @@ export function decideConversations(user: User, command: Of<'conversations'>, no
 }
 
 /** A failure as the frame that tells it. */
-export function errorFrame(failure: Failure, names: { readonly id?: string | undefined; readonly clientId?: string | undefined }): ServerFrame {
+export function errorFrame(
+  failure: Failure,
+  names: { readonly id?: string | undefined; readonly clientId?: string | undefined },
+): ServerFrame {
   const { code, message, retryAfterMs } = failure;
   return {
     type: 'error',

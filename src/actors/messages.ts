@@ -48,8 +48,20 @@ export type SessionCommand =
   | (Asked & { readonly kind: 'pull'; readonly after: number; readonly limit: number })
   | (Asked & { readonly kind: 'ack'; readonly device: DeviceId; readonly cursor: number })
   /** Everything that adds an entry. A `created` without a group id gets one. */
-  | (Asked & { readonly kind: 'submit'; readonly conversation: ConversationId | undefined; readonly clientId: ClientId; readonly operation: Operation })
-  | (Asked & { readonly kind: 'history'; readonly id: string; readonly conversation: ConversationId; readonly before: number | undefined; readonly after: number | undefined; readonly limit: number })
+  | (Asked & {
+      readonly kind: 'submit';
+      readonly conversation: ConversationId | undefined;
+      readonly clientId: ClientId;
+      readonly operation: Operation;
+    })
+  | (Asked & {
+      readonly kind: 'history';
+      readonly id: string;
+      readonly conversation: ConversationId;
+      readonly before: number | undefined;
+      readonly after: number | undefined;
+      readonly limit: number;
+    })
   | (Asked & { readonly kind: 'conversations'; readonly id: string; readonly limit: number; readonly next: string | undefined })
   | (Asked & { readonly kind: 'read'; readonly conversation: ConversationId; readonly seq: number; readonly id: string | undefined })
   | (Asked & { readonly kind: 'receipts'; readonly conversation: ConversationId; readonly id: string })
@@ -67,14 +79,33 @@ export type SessionCommand =
 
 /** To the host of a conversation (a user for a direct one, else the group). */
 export type HostCommand =
-  | { readonly kind: 'post'; readonly conversation: ConversationId; readonly from: UserId; readonly clientId: ClientId; readonly operation: Operation }
+  | {
+      readonly kind: 'post';
+      readonly conversation: ConversationId;
+      readonly from: UserId;
+      readonly clientId: ClientId;
+      readonly operation: Operation;
+    }
   /** Answered by `settled` once every member has the entry, which `from` has already. */
-  | { readonly kind: 'ask-settled'; readonly conversation: ConversationId; readonly from: UserId; readonly clientId: ClientId; readonly seq: number; readonly at: number }
+  | {
+      readonly kind: 'ask-settled';
+      readonly conversation: ConversationId;
+      readonly from: UserId;
+      readonly clientId: ClientId;
+      readonly seq: number;
+      readonly at: number;
+    }
   /** `user` has stored every entry up to `seq` that was delivered to it. */
   | { readonly kind: 'confirm'; readonly conversation: ConversationId; readonly user: UserId; readonly seq: number }
   /** `user` got an entry that doesn't follow the last one it has. */
   | { readonly kind: 'missing'; readonly conversation: ConversationId; readonly user: UserId; readonly after: number }
-  | { readonly kind: 'mark'; readonly conversation: ConversationId; readonly user: UserId; readonly delivered: number; readonly read: number }
+  | {
+      readonly kind: 'mark';
+      readonly conversation: ConversationId;
+      readonly user: UserId;
+      readonly delivered: number;
+      readonly read: number;
+    }
   | { readonly kind: 'typed'; readonly conversation: ConversationId; readonly user: UserId }
   | (Asked & { readonly kind: 'list-receipts'; readonly conversation: ConversationId; readonly user: UserId; readonly id: string })
   | (Asked & { readonly kind: 'list-members'; readonly conversation: ConversationId; readonly user: UserId; readonly id: string })
@@ -92,9 +123,27 @@ export type MemberCommand =
   /** Consecutive entries. `previous`: the seq before them that this member should have, or 0 where it starts. */
   | { readonly kind: 'deliver'; readonly batch: Batch; readonly previous: number; readonly summary: GroupSummary | undefined }
   /** Every other member has the sender's entry. */
-  | { readonly kind: 'settled'; readonly conversation: ConversationId; readonly clientId: ClientId; readonly seq: number; readonly at: number }
-  | { readonly kind: 'refused'; readonly clientId: ClientId; readonly code: FailureCode; readonly message: string; readonly retryAfterMs: number | undefined }
-  | { readonly kind: 'receipt'; readonly conversation: ConversationId; readonly user: UserId; readonly delivered: number; readonly read: number }
+  | {
+      readonly kind: 'settled';
+      readonly conversation: ConversationId;
+      readonly clientId: ClientId;
+      readonly seq: number;
+      readonly at: number;
+    }
+  | {
+      readonly kind: 'refused';
+      readonly clientId: ClientId;
+      readonly code: FailureCode;
+      readonly message: string;
+      readonly retryAfterMs: number | undefined;
+    }
+  | {
+      readonly kind: 'receipt';
+      readonly conversation: ConversationId;
+      readonly user: UserId;
+      readonly delivered: number;
+      readonly read: number;
+    }
   | { readonly kind: 'typing-by'; readonly conversation: ConversationId; readonly user: UserId }
   | { readonly kind: 'barred'; readonly conversation: ConversationId; readonly on: boolean }
   | { readonly kind: 'watched-by'; readonly user: UserId }
@@ -153,15 +202,39 @@ export type ServerFrame =
   | SentFrame
   /** For the session alone, not on the wire: a pull is done; `end`: the cursor has reached the inbox's end. */
   | { readonly type: 'pulled'; readonly through: number; readonly end: boolean }
-  | { readonly type: 'page'; readonly id: string; readonly conversation: string; readonly entries: readonly Entry[]; readonly more: boolean }
+  | {
+      readonly type: 'page';
+      readonly id: string;
+      readonly conversation: string;
+      readonly entries: readonly Entry[];
+      readonly more: boolean;
+    }
   | { readonly type: 'conversations'; readonly id: string; readonly items: readonly ConversationItem[]; readonly next?: string }
   | { readonly type: 'receipt'; readonly conversation: string; readonly user: UserId; readonly delivered: number; readonly read: number }
-  | { readonly type: 'receipts'; readonly id: string; readonly conversation: string; readonly members: readonly ({ readonly user: UserId } & Watermarks)[] }
+  | {
+      readonly type: 'receipts';
+      readonly id: string;
+      readonly conversation: string;
+      readonly members: readonly ({ readonly user: UserId } & Watermarks)[];
+    }
   | { readonly type: 'typing'; readonly conversation: string; readonly user: UserId }
   | { readonly type: 'presence'; readonly user: UserId; readonly state: PresenceState; readonly lastSeen?: number }
-  | { readonly type: 'group'; readonly id: string; readonly conversation: string; readonly title: string; readonly members: readonly { readonly user: UserId; readonly role: Role }[] }
+  | {
+      readonly type: 'group';
+      readonly id: string;
+      readonly conversation: string;
+      readonly title: string;
+      readonly members: readonly { readonly user: UserId; readonly role: Role }[];
+    }
   | { readonly type: 'done'; readonly id: string }
-  | { readonly type: 'error'; readonly code: FailureCode; readonly message: string; readonly id?: string; readonly clientId?: string; readonly retryAfterMs?: number };
+  | {
+      readonly type: 'error';
+      readonly code: FailureCode;
+      readonly message: string;
+      readonly id?: string;
+      readonly clientId?: string;
+      readonly retryAfterMs?: number;
+    };
 
 /** Bounds and times that the actors keep to; units are in the names. */
 export interface MessengerLimits {

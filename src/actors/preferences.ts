@@ -13,7 +13,10 @@ const NOTHING: readonly never[] = [];
 
 export function decideMute(user: User, command: Of<'mute'>): Outcome<UserEvent> {
   const item = readable(user, command.conversation);
-  return { events: [{ kind: 'muted', conversation: item.id, until: command.until }], effects: [emit(command, { type: 'done', id: command.id })] };
+  return {
+    events: [{ kind: 'muted', conversation: item.id, until: command.until }],
+    effects: [emit(command, { type: 'done', id: command.id })],
+  };
 }
 
 export function decideSettings(user: User, command: Of<'settings'>): Outcome<UserEvent> {
@@ -47,6 +50,7 @@ export function decideBarred(user: User, conversation: ConversationId): Outcome<
   const waiters = user.barring?.get(conversation);
   if (waiters === undefined) return { events: NOTHING, effects: NOTHING };
   const effects: Effect[] = waiters.map((waiter) => emit(waiter, { type: 'done', id: waiter.id }));
-  for (const watcher of user.watchers ?? []) if (directId(user.id, watcher) === conversation) reveal(user, user.visibility, watcher, effects);
+  for (const watcher of user.watchers ?? [])
+    if (directId(user.id, watcher) === conversation) reveal(user, user.visibility, watcher, effects);
   return { events: [{ kind: 'barring', conversation, waiter: undefined }], effects };
 }

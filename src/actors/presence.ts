@@ -21,7 +21,13 @@ export function stateOf(sessions: readonly Session[]): PresenceState {
 }
 
 /** What `watcher` may know of the user. */
-function shownTo(user: User, watcher: UserId, state: PresenceState, lastSeen: number | undefined, visibility: Visibility = user.visibility): MemberCommand {
+function shownTo(
+  user: User,
+  watcher: UserId,
+  state: PresenceState,
+  lastSeen: number | undefined,
+  visibility: Visibility = user.visibility,
+): MemberCommand {
   const hidden =
     user.blocks?.has(watcher) ||
     (watcher !== user.id && visibility === 'nobody') ||
@@ -37,7 +43,8 @@ function announce(user: User, state: PresenceState, lastSeen: number | undefined
 /** Tells all watchers, or one, what they may see now; after a change of settings. */
 export function reveal(user: User, visibility: Visibility, only: UserId | undefined, effects: Effect[]): void {
   for (const watcher of user.watchers ?? []) {
-    if (only === undefined || only === watcher) effects.push(tell(watcher, shownTo(user, watcher, user.announced, user.lastSeen, visibility)));
+    if (only === undefined || only === watcher)
+      effects.push(tell(watcher, shownTo(user, watcher, user.announced, user.lastSeen, visibility)));
   }
 }
 
@@ -94,18 +101,22 @@ export function decidePresence(user: User, command: Of<'presence'>): Outcome<Use
 export function decideWatch(user: User, command: Of<'watch'>, now: number, limits: MessengerLimits): Outcome<UserEvent> {
   const users = [...new Set(command.users)];
   const session = sessionAt(user, command.session);
-  const events: UserEvent[] = [{ kind: 'awaiting-presence', awaited: { session: command.session, tag: command.tag, id: command.id, users: new Set(users) } }];
+  const events: UserEvent[] = [
+    { kind: 'awaiting-presence', awaited: { session: command.session, tag: command.tag, id: command.id, users: new Set(users) } },
+  ];
   const effects: Effect[] = [];
   if (session !== undefined) {
     const added = users.filter((other) => !session.watches?.has(other)).length;
-    if ((session.watches?.size ?? 0) + added > limits.watchMax) throw new Failure('limit', `a device watches at most ${limits.watchMax} users`);
+    if ((session.watches?.size ?? 0) + added > limits.watchMax)
+      throw new Failure('limit', `a device watches at most ${limits.watchMax} users`);
     events.push({ kind: 'watching', session, users, on: true });
     if (user.watching === undefined) {
       events.push({ kind: 'resubscribed', nextAt: now + RESUBSCRIBE_MS });
       effects.push({ kind: 'alarm', afterMs: RESUBSCRIBE_MS });
     }
   }
-  if (users.length === 0) return { events: NOTHING, effects: command.id === undefined ? NOTHING : [emit(command, { type: 'done', id: command.id })] };
+  if (users.length === 0)
+    return { events: NOTHING, effects: command.id === undefined ? NOTHING : [emit(command, { type: 'done', id: command.id })] };
   for (const watched of users) effects.push(tell(watched, { kind: 'watched-by', user: user.id }));
   return { events, effects };
 }
@@ -116,7 +127,8 @@ export function decideUnwatch(user: User, command: Of<'unwatch'>): Outcome<UserE
   const effects: Effect[] = [];
   if (session !== undefined) {
     for (const watched of new Set(command.users)) {
-      if (session.watches?.has(watched) && user.watching?.get(watched)?.watchers === 1) effects.push(tell(watched, { kind: 'unwatched-by', user: user.id }));
+      if (session.watches?.has(watched) && user.watching?.get(watched)?.watchers === 1)
+        effects.push(tell(watched, { kind: 'unwatched-by', user: user.id }));
     }
     events.push({ kind: 'watching', session, users: command.users, on: false });
   }
@@ -142,7 +154,8 @@ export function decidePresenceOf(user: User, command: Extract<MemberCommand, { k
   const changed = watched !== undefined && (watched.state !== state || watched.lastSeen !== lastSeen);
   const effects: Effect[] = [];
   // Nobody here watches any longer: say so again, in case it was lost.
-  if (watched === undefined && user.awaited === undefined) return { events: NOTHING, effects: [tell(other, { kind: 'unwatched-by', user: user.id })] };
+  if (watched === undefined && user.awaited === undefined)
+    return { events: NOTHING, effects: [tell(other, { kind: 'unwatched-by', user: user.id })] };
   const told = new Set<number>();
   for (const awaited of user.awaited ?? []) {
     if (!awaited.users.has(other)) continue;

@@ -21,7 +21,12 @@ export function decideDeliver(user: User, command: Extract<MemberCommand, { kind
   if (last <= known) return { events: NOTHING, effects: [confirm(user.id, command, known, self)] };
   const starts = previous === 0 && first > known;
   if (!starts && first > known + 1) {
-    return { events: NOTHING, effects: [{ kind: 'tell', to, command: { kind: 'missing', conversation, user: user.id, after: known } as { kind: string }, when: 'stored' }] };
+    return {
+      events: NOTHING,
+      effects: [
+        { kind: 'tell', to, command: { kind: 'missing', conversation, user: user.id, after: known } as { kind: string }, when: 'stored' },
+      ],
+    };
   }
   const unseen = first > known ? batch : batchOf(conversation, entries.slice(known + 1 - first));
   // A group's line can't be rebuilt from a log that begins in the middle, so its first run carries it.
@@ -33,7 +38,12 @@ export function decideDeliver(user: User, command: Extract<MemberCommand, { kind
 }
 
 /** Within one actor nothing is gained by waiting: what follows from a confirmation is held until all is stored. */
-function confirm(user: UserId, { batch: { conversation } }: Extract<MemberCommand, { kind: 'deliver' }>, seq: number, self: boolean): Effect {
+function confirm(
+  user: UserId,
+  { batch: { conversation } }: Extract<MemberCommand, { kind: 'deliver' }>,
+  seq: number,
+  self: boolean,
+): Effect {
   const command = { kind: 'confirm', conversation, user, seq } as { kind: string };
   return { kind: 'tell', to: hostOf(conversation), command, when: self ? 'ordered' : 'stored' };
 }
@@ -45,7 +55,9 @@ function settleEarly(user: User, entries: readonly Entry[], events: UserEvent[],
     const pending = user.pending?.get(entry.clientId);
     if (pending === undefined || !pending.settled) return;
     const { seq, at, kind } = entry;
-    effects.push(...answers(user.id, entry.clientId, pending, { conversation: pending.conversation, kind, seq, lsn: user.lsn + 1 + index, at }));
+    effects.push(
+      ...answers(user.id, entry.clientId, pending, { conversation: pending.conversation, kind, seq, lsn: user.lsn + 1 + index, at }),
+    );
     events.push({ kind: 'answered', clientId: entry.clientId, stored: true });
   });
 }

@@ -75,7 +75,9 @@ export function answers(user: UserId, clientId: ClientId, pending: Pending, answ
 function sentFrame(user: UserId, clientId: ClientId, answer: Answer, duplicate: boolean): SentFrame {
   const conversation = nameFor(answer.conversation, user);
   const { seq, lsn, at } = answer;
-  return duplicate ? { type: 'sent', clientId, conversation, seq, lsn, at, duplicate } : { type: 'sent', clientId, conversation, seq, lsn, at };
+  return duplicate
+    ? { type: 'sent', clientId, conversation, seq, lsn, at, duplicate }
+    : { type: 'sent', clientId, conversation, seq, lsn, at };
 }
 
 export function decideRefused(user: User, command: Extract<MemberCommand, { kind: 'refused' }>): Outcome<UserEvent> {
@@ -97,4 +99,3 @@ export function expirePending(user: User, now: number, events: UserEvent[], effe
   if (old.length > 0) events.push({ kind: 'pending-expired', clientIds: old });
   if (old.length < user.pending.size) effects.push({ kind: 'alarm', afterMs: PENDING_KEPT_MS });
 }
-

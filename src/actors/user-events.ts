@@ -1,10 +1,10 @@
 import type { ClientId, ConversationId, UserId } from '../ids.ts';
-import { applyHosted, type HostEvent } from './conversation.ts';
 import { remember } from './answered.ts';
+import { applyHosted, type HostEvent } from './conversation.ts';
+import type { Entry } from './entry.ts';
 import type { Run } from './inbox.ts';
 import { advance, moveRead, newItem } from './item.ts';
 import type { DeviceState, PresenceState, Visibility } from './messages.ts';
-import type { Entry } from './entry.ts';
 import { type AwaitedPresence, type Pending, type Session, sameSession, type User, type Waiter } from './user-state.ts';
 
 /** Everything that changes a user's state. Only `received` and what hosts append are in logs; see `conclude` in user.ts. */

@@ -11,7 +11,16 @@ import { applyReceived } from './user-events.ts';
 import { newUser, type User } from './user-state.ts';
 
 /** Row of the table `user`. */
-type UserRow = [version: 1, reflects: number, floor: number, visibility: Visibility, lastSeen: number | null, blocks: UserId[], filters: number, acknowledged: number];
+type UserRow = [
+  version: 1,
+  reflects: number,
+  floor: number,
+  visibility: Visibility,
+  lastSeen: number | null,
+  blocks: UserId[],
+  filters: number,
+  acknowledged: number,
+];
 
 const READ_ROWS = 512;
 
@@ -85,7 +94,8 @@ export function deriveUser(user: User, epoch: number): Write[] {
   }
   user.changedItems.clear();
   writes.push(...deriveAnswered(user.answered, user.id, epoch));
-  if (user.hosted !== undefined) for (const hosted of user.hosted.values()) if (isDirty(hosted)) writes.push(...deriveHosted(hosted, epoch));
+  if (user.hosted !== undefined)
+    for (const hosted of user.hosted.values()) if (isDirty(hosted)) writes.push(...deriveHosted(hosted, epoch));
   user.reflects = user.lsn;
   user.changed = false;
   writes.push(putUser(user, epoch));

@@ -132,7 +132,8 @@ export const hosts = (user: UserId, conversation: ConversationId): boolean => {
 
 export const emit = (to: Waiter, frame: ServerFrame): Effect => ({ kind: 'emit', session: to.session, tag: to.tag, frame });
 
-export const sameSession = (one: SessionAddress, other: SessionAddress): boolean => one === other || (one.id === other.id && one.node === other.node);
+export const sameSession = (one: SessionAddress, other: SessionAddress): boolean =>
+  one === other || (one.id === other.id && one.node === other.node);
 
 export const sessionAt = (user: User, address: SessionAddress): Session | undefined =>
   user.sessions.find((session) => sameSession(session.address, address));

@@ -35,7 +35,12 @@ export function userActor(limits: MessengerLimits): ActorKind<User, UserCommand,
     fromClient: (command) => 'session' in command && command.kind !== 'disconnect' && command.kind !== 'pull' && command.kind !== 'ack',
     dirty: userDirty,
     derive: deriveUser,
-    idle: (user) => user.sessions.length === 0 && user.offlineAt === undefined && (user.pending?.size ?? 0) === 0 && user.watchers === undefined && hostsIdle(user),
+    idle: (user) =>
+      user.sessions.length === 0 &&
+      user.offlineAt === undefined &&
+      (user.pending?.size ?? 0) === 0 &&
+      user.watchers === undefined &&
+      hostsIdle(user),
     bytes: estimateBytes,
     carry,
     abandon: (user) => user.sessions.map(({ address }) => ({ kind: 'close', session: address, code: 4000, reason: 'connect again' })),
@@ -126,7 +131,20 @@ function decide(user: User, command: UserCommand, now: number, limits: Messenger
 
 type Social = Extract<
   UserCommand,
-  { kind: 'watch' | 'unwatch' | 'presence' | 'watched-by' | 'unwatched-by' | 'presence-of' | 'mute' | 'settings' | 'block' | 'unblock' | 'barred' }
+  {
+    kind:
+      | 'watch'
+      | 'unwatch'
+      | 'presence'
+      | 'watched-by'
+      | 'unwatched-by'
+      | 'presence-of'
+      | 'mute'
+      | 'settings'
+      | 'block'
+      | 'unblock'
+      | 'barred';
+  }
 >;
 
 function decideSocial(user: User, command: Social, now: number, limits: MessengerLimits): Outcome<UserEvent> {
@@ -140,7 +158,10 @@ function decideSocial(user: User, command: Social, now: number, limits: Messenge
     case 'watched-by':
       return decideWatchedBy(user, command.user, limits);
     case 'unwatched-by':
-      return { events: user.watchers?.has(command.user) ? [{ kind: 'watcher', user: command.user, on: false }] : NOTHING, effects: NOTHING };
+      return {
+        events: user.watchers?.has(command.user) ? [{ kind: 'watcher', user: command.user, on: false }] : NOTHING,
+        effects: NOTHING,
+      };
     case 'presence-of':
       return decidePresenceOf(user, command);
     case 'mute':

@@ -94,7 +94,9 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   tell(command: Received): readonly Effect[] {
     const { settings } = this.#around;
     if (this.#phase === 'quarantined') {
-      const failure = new Failure('unavailable', 'this actor crashed and is resting; try again later', { retryAfterMs: settings.quarantineFirstMs });
+      const failure = new Failure('unavailable', 'this actor crashed and is resting; try again later', {
+        retryAfterMs: settings.quarantineFirstMs,
+      });
       return this.#kind.refuse(command, failure);
     }
     const waiting = this.#mailbox.length;
@@ -102,7 +104,9 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
       const shed = this.#kind.sheddable(command);
       if (shed || waiting >= settings.mailboxMax || this.#kind.fromClient(command)) {
         this.#around.shed(command);
-        return shed ? NOTHING : this.#kind.refuse(command, new Failure('overloaded', 'too much is waiting here; try again later', { retryAfterMs: 1000 }));
+        return shed
+          ? NOTHING
+          : this.#kind.refuse(command, new Failure('overloaded', 'too much is waiting here; try again later', { retryAfterMs: 1000 }));
       }
     }
     this.#mailbox.push(command);
@@ -141,7 +145,15 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
       for (let round = 0; inward.length > 0; round++) {
         if (round === ROUNDS_MAX) throw new Error('an actor keeps telling itself');
         events = [];
-        for (current of inward) this.#decide(state, current, now, events, effects);
+        for (let next = 0; next < inward.length; next++) {
+          current = inward[next] as Received;
+          if (this.#kind.load(state, current) !== undefined) {
+            // It and those after it are the next to be taken, once what they need is read.
+            this.#mailbox.unshift(inward.slice(next));
+            break;
+          }
+          this.#decide(state, current, now, events, effects);
+        }
         inward = this.#settle(state, events, now, writes, effects, early);
       }
       current = undefined;
@@ -341,7 +353,9 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     // It keeps crashing: everyone who waits is told, and it rests.
     this.#phase = 'quarantined';
     this.#state = undefined;
-    const failure = new Failure('unavailable', 'this actor crashed and is resting; try again later', { retryAfterMs: settings.quarantineFirstMs });
+    const failure = new Failure('unavailable', 'this actor crashed and is resting; try again later', {
+      retryAfterMs: settings.quarantineFirstMs,
+    });
     for (const command of this.#mailbox.drain()) this.#around.carryOut(this, this.#kind.refuse(command, failure));
     const pauseMs = Math.min(settings.quarantineMaxMs, settings.quarantineFirstMs * 2 ** (this.#crashes - 3));
     this.#around.later(pauseMs, () => this.#restore(undefined));

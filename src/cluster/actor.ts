@@ -62,7 +62,12 @@ export interface ActorKind<State, Received extends Command, Event> {
   /** Changes `state` in place. Can't fail. */
   apply(state: State, event: Event): void;
   /** At the end of a turn: what to store of its events, and whom to tell about them. */
-  conclude(state: State, events: readonly Event[], epoch: number, now: number): { readonly writes: readonly Write[]; readonly effects: readonly Effect[] };
+  conclude(
+    state: State,
+    events: readonly Event[],
+    epoch: number,
+    now: number,
+  ): { readonly writes: readonly Write[]; readonly effects: readonly Effect[] };
   /** The answer to a command that won't be decided: refused, shed, or lost with a failed turn. */
   refuse(command: Received, failure: Failure): readonly Effect[];
   /** Takes over from a lost state what isn't stored: sessions, watchers. `to` is freshly restored. */

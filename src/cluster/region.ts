@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../clock.ts';
 import { Failure } from '../failure.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../storage/store.ts';
-import { ALARM, type ActorKind, type Address, type Command, type Effect, type Sessions } from './actor.ts';
+import { type ActorKind, type Address, ALARM, type Command, type Effect, type Sessions } from './actor.ts';
 import { ActorHost, type HostSettings, type Surroundings } from './actor-host.ts';
 import { Alarms } from './alarms.ts';
 import { Executor, type TurnTaker } from './executor.ts';
@@ -257,7 +257,8 @@ export class Region {
     this.#swept = { waiting: this.#waiting, bytes: this.#bytes };
     this.#waiting = 0;
     this.#bytes = 0;
-    if (this.#swept.bytes > this.#parts.settings.activationBytesMax) this.#makeRoom(this.#swept.bytes - this.#parts.settings.activationBytesMax);
+    if (this.#swept.bytes > this.#parts.settings.activationBytesMax)
+      this.#makeRoom(this.#swept.bytes - this.#parts.settings.activationBytesMax);
   }
 
   /** Unloads idle activations, least recently used first, until about `bytes` are free. */
