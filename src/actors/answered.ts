@@ -38,8 +38,8 @@ export const emptyAnswered = (): Answered => ({ recent: new Map(), unwritten: []
 /** Segments grow from 64 ids by four up to 4,096, so that a user who rarely writes costs little. */
 const capacityOf = (segment: number): number => Math.min(SEGMENT_IDS_MAX, SEGMENT_IDS_FIRST * 4 ** Math.min(segment, 6));
 
-export function remember(answered: Answered, clientId: ClientId, answer: Answer): void {
-  answered.recent.set(clientId, { ...answer, settled: false });
+export function remember(answered: Answered, clientId: ClientId, answer: Remembered): void {
+  answered.recent.set(clientId, answer);
   answered.unwritten.push(clientId);
 }
 

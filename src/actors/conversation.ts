@@ -6,7 +6,7 @@ import { type Batch, batchOf, type Entry, pack, packEntry, unpackEntries } from 
 import { applyOperation, requireMember, ruleOn } from './group-operations.ts';
 import { clientKey, type Hosted, memberOf, newMember, openEntry, type Roster, userAddress } from './hosted.ts';
 import { putHost, putMember } from './hosted-rows.ts';
-import type { GroupSummary, HostCommand, MemberCommand, MessengerLimits, ServerFrame } from './messages.ts';
+import type { GroupSummary, HostCommand, MemberCommand, MessengerLimits, ServerFrame, SettledEntry } from './messages.ts';
 
 /**
  * The host's side of a conversation: it orders entries, drops repeated ones, tells them to every member and
@@ -50,7 +50,7 @@ function decideCommand(hosted: Hosted, command: HostCommand, now: number, limits
       const open = hosted.open.get(command.seq);
       if (open !== undefined && open.waiting > 0) return SILENCE;
       const { from, clientId, seq, at } = command;
-      return { events: NOTHING, effects: [tell(userAddress(from), { kind: 'settled', conversation: hosted.id, clientId, seq, at })] };
+      return { events: NOTHING, effects: [settled(hosted, from, [{ clientId, seq, at }])] };
     }
     case 'confirm':
       return decideConfirm(hosted, command.user, command.seq);
@@ -82,7 +82,7 @@ function decidePost(
   const before = hosted.byClient.get(clientKey(from, clientId));
   if (before !== undefined) {
     const open = hosted.open.get(before);
-    return open === undefined || open.waiting > 0 ? SILENCE : { events: NOTHING, effects: [settled(hosted, open.entry)] };
+    return open === undefined || open.waiting > 0 ? SILENCE : { events: NOTHING, effects: [settled(hosted, from, [open.entry])] };
   }
   let kind: Entry['kind'] = 'message';
   let body: Uint8Array;
@@ -106,24 +106,34 @@ function decidePost(
   }
   // `at` never runs backwards within a conversation, whatever the system's clock does.
   const entry = packEntry(hosted.lastSeq + 1, from, Math.max(now, hosted.lastAt), kind, clientId, body);
-  const alarm: Effect = { kind: 'alarm', afterMs: limits.redeliverMs };
-  const alone = roster.length === 1;
-  const effects = alone ? [settled(hosted, entry), alarm] : [alarm];
+  const effects: Effect[] = [];
+  if (roster.length === 1) effects.push(settled(hosted, from, [entry]));
+  // With entries open already, an alarm is on its way.
+  if (hosted.open.size === 0) effects.push({ kind: 'alarm', afterMs: limits.redeliverMs });
   return { events: [{ kind: 'posted', hosted, entry, roster }], effects };
 }
 
-const settled = (hosted: Hosted, entry: Entry): Effect =>
-  tell(userAddress(entry.from), { kind: 'settled', conversation: hosted.id, clientId: entry.clientId, seq: entry.seq, at: entry.at });
+const settled = (hosted: Hosted, from: UserId, entries: readonly SettledEntry[]): Effect =>
+  tell(userAddress(from), { kind: 'settled', conversation: hosted.id, entries });
 
 function decideConfirm(hosted: Hosted, user: UserId, seq: number): Outcome<HostEvent> {
   const member = hosted.members.get(user);
   if (member === undefined || seq <= member.confirmed) return SILENCE;
   const effects: Effect[] = [];
   if (!member.lagging) {
+    // One command for each run of entries of the same sender.
+    let run: Entry[] = [];
     for (let at = member.confirmed + 1; at <= seq; at++) {
       const open = hosted.open.get(at);
-      if (open !== undefined && open.waiting === 1 && open.entry.from !== user) effects.push(settled(hosted, open.entry));
+      if (open === undefined || open.waiting !== 1 || open.entry.from === user) continue;
+      const { entry } = open;
+      if (run.length > 0 && run[0]?.from !== entry.from) {
+        effects.push(settled(hosted, (run[0] as Entry).from, run));
+        run = [];
+      }
+      run.push(entry);
     }
+    if (run[0] !== undefined) effects.push(settled(hosted, run[0].from, run));
   } else if (seq < hosted.lastSeq) effects.push(redeliver(hosted, user, seq));
   return { events: [{ kind: 'confirmed', hosted, user, seq: Math.min(seq, hosted.lastSeq) }], effects };
 }
@@ -215,7 +225,7 @@ function settledWithout(hosted: Hosted, late: ReadonlySet<UserId>): Effect[] {
     const without = open.roster.filter(
       ({ id }) => late.has(id as UserId) && id !== open.entry.from && lacks(hosted, id as UserId, open.entry.seq),
     ).length;
-    if (open.waiting > 0 && open.waiting === without) effects.push(settled(hosted, open.entry));
+    if (open.waiting > 0 && open.waiting === without) effects.push(settled(hosted, open.entry.from, [open.entry]));
   }
   return effects;
 }

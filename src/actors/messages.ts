@@ -118,18 +118,19 @@ export interface GroupSummary {
   readonly members: number;
 }
 
+/** What a sender needs to know of an own entry to answer for it. */
+export interface SettledEntry {
+  readonly clientId: ClientId;
+  readonly seq: number;
+  readonly at: number;
+}
+
 /** To a user, from the hosts of its conversations and from other users. */
 export type MemberCommand =
   /** Consecutive entries. `previous`: the seq before them that this member should have, or 0 where it starts. */
   | { readonly kind: 'deliver'; readonly batch: Batch; readonly previous: number; readonly summary: GroupSummary | undefined }
-  /** Every other member has the sender's entry. */
-  | {
-      readonly kind: 'settled';
-      readonly conversation: ConversationId;
-      readonly clientId: ClientId;
-      readonly seq: number;
-      readonly at: number;
-    }
+  /** Every other member has these entries of the sender's. */
+  | { readonly kind: 'settled'; readonly conversation: ConversationId; readonly entries: readonly SettledEntry[] }
   | {
       readonly kind: 'refused';
       readonly clientId: ClientId;

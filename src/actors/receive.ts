@@ -55,9 +55,8 @@ function settleEarly(user: User, entries: readonly Entry[], events: UserEvent[],
     const pending = user.pending?.get(entry.clientId);
     if (pending === undefined || !pending.settled) return;
     const { seq, at, kind } = entry;
-    effects.push(
-      ...answers(user.id, entry.clientId, pending, { conversation: pending.conversation, kind, seq, lsn: user.lsn + 1 + index, at }),
-    );
+    const answer = { conversation: pending.conversation, kind, seq, lsn: user.lsn + 1 + index, at };
+    answers(user.id, entry.clientId, pending, answer, effects);
     events.push({ kind: 'answered', clientId: entry.clientId, stored: true });
   });
 }

@@ -56,20 +56,29 @@ const newGroupId = (user: UserId, clientId: ClientId): GroupId =>
   createHash('sha256').update(`${user} ${clientId}`).digest('base64url').slice(0, 16) as GroupId;
 
 export function decideSettled(user: User, command: Extract<MemberCommand, { kind: 'settled' }>): Outcome<UserEvent> {
-  const { clientId } = command;
-  const pending = user.pending?.get(clientId);
-  const answer = user.answered.recent.get(clientId);
-  if (answer !== undefined) {
-    const effects = pending === undefined ? NOTHING : answers(user.id, clientId, pending, answer);
-    return { events: [{ kind: 'answered', clientId, stored: true }], effects };
+  const events: UserEvent[] = [];
+  const effects: Effect[] = [];
+  for (const { clientId } of command.entries) {
+    const pending = user.pending?.get(clientId);
+    const answer = user.answered.recent.get(clientId);
+    if (answer !== undefined) {
+      if (pending !== undefined) answers(user.id, clientId, pending, answer, effects);
+      events.push({ kind: 'answered', clientId, stored: true });
+    } else if (pending !== undefined) {
+      // The entry itself is still on its way here.
+      events.push({ kind: 'pending-settled', pending });
+    }
   }
-  // The entry itself is still on its way here.
-  return { events: pending === undefined ? NOTHING : [{ kind: 'pending-settled', pending }], effects: NOTHING };
+  return { events, effects };
 }
 
 /** `sent` for everyone who waits: the first as such, the others as duplicates. */
-export function answers(user: UserId, clientId: ClientId, pending: Pending, answer: Answer): Effect[] {
-  return pending.waiters.map((waiter, index) => emit(waiter, sentFrame(user, clientId, answer, pending.repeated || index > 0)));
+export function answers(user: UserId, clientId: ClientId, pending: Pending, answer: Answer, effects: Effect[]): void {
+  let duplicate = pending.repeated;
+  for (const waiter of pending.waiters) {
+    effects.push(emit(waiter, sentFrame(user, clientId, answer, duplicate)));
+    duplicate = true;
+  }
 }
 
 function sentFrame(user: UserId, clientId: ClientId, answer: Answer, duplicate: boolean): SentFrame {

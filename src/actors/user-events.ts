@@ -46,14 +46,17 @@ export interface ApplySettings {
   readonly cacheEntriesMax: number;
 }
 
-const isHostEvent = (event: UserEvent): event is HostEvent => 'hosted' in event;
-
 export function applyUser(user: User, event: UserEvent, settings: ApplySettings): void {
-  if (isHostEvent(event)) {
-    applyHosted(event);
-    return;
-  }
   switch (event.kind) {
+    case 'posted':
+    case 'confirmed':
+    case 'marked':
+    case 'receipts-told':
+    case 'barred':
+    case 'retold':
+    case 'lagged':
+      applyHosted(event);
+      break;
     case 'received':
       applyReceived(user, event, settings.cacheEntriesMax);
       break;
@@ -209,7 +212,8 @@ export function applyReceived(user: User, run: Run, cacheMax: number): void {
       }
     }
     if (entry.from === user.id && lsn > user.reflects) {
-      remember(user.answered, entry.clientId, { conversation, kind: entry.kind, seq: entry.seq, lsn, at: entry.at });
+      const { clientId, kind, seq, at } = entry;
+      remember(user.answered, clientId, { conversation, kind, seq, lsn, at, settled: false });
     }
     lsn += 1;
   }

@@ -222,16 +222,31 @@ function conclude(user: User, events: readonly UserEvent[], epoch: number): { wr
   const runs: Run[] = [];
   let userRow = false;
   for (const event of events) {
-    if ('hosted' in event) hostEvents.push(event);
-    else if (event.kind === 'received') runs.push(event);
-    else if (event.kind === 'muted') {
-      const item = user.items.get(event.conversation);
-      if (item !== undefined) writes.push(putItem(item, user.id, epoch));
-      userRow = true;
-    } else if (event.kind === 'visibility' || event.kind === 'blocked') userRow = true;
-    else if (event.kind === 'expired') {
-      userRow = true;
-      writes.push({ kind: 'prune', log: 'inbox', of: user.id, through: event.through });
+    switch (event.kind) {
+      case 'received':
+        runs.push(event);
+        break;
+      case 'posted':
+      case 'barred':
+      case 'lagged':
+        hostEvents.push(event);
+        break;
+      case 'muted': {
+        const item = user.items.get(event.conversation);
+        if (item !== undefined) writes.push(putItem(item, user.id, epoch));
+        userRow = true;
+        break;
+      }
+      case 'visibility':
+      case 'blocked':
+        userRow = true;
+        break;
+      case 'expired':
+        userRow = true;
+        writes.push({ kind: 'prune', log: 'inbox', of: user.id, through: event.through });
+        break;
+      default:
+        break;
     }
   }
   if (userRow) writes.push(putUser(user, epoch));
