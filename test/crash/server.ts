@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+/** The built server in a process of its own, on a port and a data directory that outlive it. */
+export interface ServerProcess {
+  readonly url: string;
+  readonly socketUrl: string;
+  /** Starts the process, without waiting for anything. */
+  launch(): void;
+  /** Waits until it serves; rejects with its output where it ended instead. */
+  ready(): Promise<void>;
+  /** Ends it at once, as the power cord would. */
+  kill(): Promise<void>;
+  /** Asks it to stop, and gives its exit code, or the signal that it took. */
+  stop(): Promise<number | string>;
+  /** The last of what it wrote. */
+  output(): string;
+}
+
+const READY_WITHIN_MS = 15_000;
+const OUTPUT_CHARS = 20_000;
+
+export async function serverProcess(options: { readonly dataDirectory: string; readonly secret: string }): Promise<ServerProcess> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  let child: ChildProcess | undefined;
+  let output = '';
+
+  async function ready(): Promise<void> {
+    const started = child;
+    if (started === undefined) throw new Error('the server is not running');
+    const deadline = Date.now() + READY_WITHIN_MS;
+    while (Date.now() < deadline) {
+      if (started.exitCode !== null || started.signalCode !== null) throw new Error(`the server ended while it started:\n${output}`);
+      const answer = await fetch(`${url}/readyz`).catch(() => undefined);
+      await answer?.body?.cancel();
+      if (answer?.status === 200) return;
+      await delay(10);
+    }
+    throw new Error(`the server isn't ready after ${READY_WITHIN_MS} ms:\n${output}`);
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<number | string> {
+    const ending = child;
+    child = undefined;
+    if (ending === undefined) return 'not running';
+    if (ending.exitCode === null && ending.signalCode === null) {
+      ending.kill(signal);
+      await once(ending, 'exit');
+    }
+    return ending.exitCode ?? ending.signalCode ?? 'unknown';
+  }
+
+  return {
+    url,
+    socketUrl: `ws://127.0.0.1:${port}/v1/ws`,
+    launch() {
+      const args = [cliPath(), 'start', '--port', String(port), '--data', options.dataDirectory, '--limits', 'off'];
+      const started = spawn(process.execPath, args, { env: { ...process.env, NODE_OPTIONS: '', PARLEY_SECRET: options.secret } });
+      child = started;
+      const keep = (chunk: Buffer): void => {
+        output = (output + chunk.toString()).slice(-OUTPUT_CHARS);
+      };
+      started.stdout.on('data', keep);
+      started.stderr.on('data', keep);
+    },
+    ready,
+    async kill() {
+      await end('SIGKILL');
+    },
+    stop: () => end('SIGTERM'),
+    output: () => output,
+  };
+}
+
+/** The built command, whether this file runs built or from source. */
+function cliPath(): string {
+  let directory = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);
+  return join(directory, 'dist/src/cli/parley.js');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port is free');
+  return address.port;
+}
