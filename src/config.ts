@@ -15,11 +15,11 @@ export interface Config {
   readonly limits: Omit<GatewaySettings, 'host' | 'port' | 'addressHeader' | 'rates' | 'ratesOn'>;
   readonly rates: RateSettings & { readonly on: boolean };
   readonly messenger: Omit<MessengerLimits, Shared>;
-  readonly runtime: RegionSettings & OverloadSettings;
+  readonly runtime: RegionSettings & NodeSettings;
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'auto' | 'text' | 'json' };
 }
 
-export interface TokenSettings {
+interface TokenSettings {
   /** For how long a token of `parley token` is good. */
   readonly ttlMs: number;
   readonly clockSkewMs: number;
@@ -28,8 +28,8 @@ export interface TokenSettings {
   readonly jwksFile: string;
 }
 
-/** From when on the node refuses new work. */
-export interface OverloadSettings {
+/** From when on the node refuses new work, and how long it takes to stop. */
+interface NodeSettings {
   readonly waitingMax: number;
   readonly lagMaxMs: number;
   readonly stopWithinMs: number;

@@ -1,0 +1,39 @@
+import type { Clock } from './clock.ts';
+import { Failure } from './failure.ts';
+
+export interface OverloadSettings {
+  /** Commands waiting in all mailboxes above which no new work is taken. */
+  readonly waitingMax: number;
+  /** How late the process may come to what it has to do. */
+  readonly lagMaxMs: number;
+  readonly retryMs: number;
+}
+
+export interface Overload {
+  /** Why no more work is taken at this moment. */
+  shed(): Failure | undefined;
+  lagMs(): number;
+  stop(): void;
+}
+
+const LOOK_EVERY_MS = 20;
+
+/**
+ * Watches whether the node can take more work. Refusing early is what keeps the work that was accepted
+ * fast: a client that is told `overloaded` waits, one that isn't told waits in a queue.
+ */
+export function watchOverload(clock: Clock, settings: OverloadSettings, waiting: () => number): Overload {
+  let lookedAt = clock.monotonic();
+  let lagMs = 0;
+  let refusal: Failure | undefined;
+  const look = (): void => {
+    const now = clock.monotonic();
+    lagMs = Math.max(0, now - lookedAt - LOOK_EVERY_MS);
+    lookedAt = now;
+    const full = waiting() > settings.waitingMax || lagMs > settings.lagMaxMs;
+    if (!full) refusal = undefined;
+    else refusal ??= new Failure('overloaded', 'this node has more to do than it can; try again later', { retryAfterMs: settings.retryMs });
+  };
+  const timer = clock.every(LOOK_EVERY_MS, look);
+  return { shed: () => refusal, lagMs: () => lagMs, stop: () => timer.cancel() };
+}
