@@ -35,8 +35,8 @@ export async function chat(cast: Cast, { person, device, own, random, stopped }:
 
 function whereTo(cast: Cast, person: Person, random: Random): string {
   const what = random.next();
-  if (what < 0.2 && person.groups.length > 0) return random.pick(person.groups);
-  if (what < 0.23 && cast.groups.length > 0) return `#${random.pick(cast.groups).id}`; // as a guest, or as a stranger
+  if (what < 0.2) return person.groups.length > 0 ? random.pick(person.groups) : `@${person.peer}`;
+  if (what < 0.22 && cast.groups.length > 0) return `#${random.pick(cast.groups).id}`; // as a guest, or as a stranger
   if (what < 0.28) return `@${random.pick(cast.users).name}`;
   if (what < 0.31) return `@${person.name}`;
   return `@${person.peer}`;

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,6 +76,7 @@ async function play(
     cast.users.map((person) => [person.name, devicesOf(person, tokens.get(person.name) as string, random, server, directory)]),
   );
   const stop = new AbortController();
+  setMaxListeners(0, stop.signal); // everybody listens
   const part = (person: Person, device: TestDevice): Part => ({
     person,
     device,

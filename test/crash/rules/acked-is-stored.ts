@@ -94,12 +94,13 @@ function countByEntry(user: string, events: readonly Located<'event'>[]): Readon
 function toldIsKept(observed: Observed, device: Device, report: Report): void {
   const inbox = observed.inboxes.get(device.user);
   if (inbox === undefined) return;
+  // The first says it all: what comes after is shifted.
   for (const told of toldOf(device)) {
     const kept = inbox.events[told.lsn - 1];
     if (kept === undefined)
-      report(`${device.user}'s ${device.name} was told event ${told.lsn}, and the inbox ends at ${inbox.endLsn}`, told, inbox);
-    else if (kept.conversation !== told.conversation || kept.seq !== told.seq || kept.clientId !== told.clientId) {
-      report(`${device.user}'s ${device.name} was told event ${told.lsn}, and it is something else now`, told, kept);
+      return report(`${device.user}'s ${device.name} was told event ${told.lsn}, and the inbox ends at ${inbox.endLsn}`, told, inbox);
+    if (kept.conversation !== told.conversation || kept.seq !== told.seq || kept.clientId !== told.clientId) {
+      return report(`${device.user}'s ${device.name} was told event ${told.lsn}, and it is something else now`, told, kept);
     }
   }
 }

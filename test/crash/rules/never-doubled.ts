@@ -11,6 +11,7 @@ export const neverDoubled: Rule = {
   name: 'never-doubled',
   find({ devices, conversations, inboxes, histories, invocations }, report) {
     const places = new Map<string, Place>();
+    const doubled = new Set<string>();
     for (const [conversation, entries] of conversations) {
       for (const [seq, sightings] of entries) {
         for (const { entry, where } of sightings) {
@@ -18,7 +19,10 @@ export const neverDoubled: Rule = {
           const key = sendKey(entry.from, entry.clientId);
           const here: Place = { at: `${conversation} ${seq}`, where };
           const first = getOrAdd(places, key, () => here);
-          if (first.at !== here.at) report(`${entry.clientId} of ${entry.from} is two entries: ${first.at} and ${here.at}`, first, here);
+          if (first.at !== here.at && !doubled.has(key)) {
+            doubled.add(key);
+            report(`${entry.clientId} of ${entry.from} is two entries: ${first.at} and ${here.at}`, first, here);
+          }
           if (entry.entry === 'message' && !invocations.has(key))
             report(`nobody sent ${entry.clientId} of ${entry.from}`, { ...here, ...entry });
         }
