@@ -19,8 +19,8 @@ export default defineConfig({
   tokens: {
     ttlMs: 2_592_000_000, // 30 days: how long a token of `parley token` is good, if --ttl doesn't say
     clockSkewMs: 0, // how far the clock of whoever issues tokens may be off
-    publicKeyFile: '', // PEM: tokens signed with its private key (RS256, ES256, EdDSA) are good here too
-    jwksFile: '', // the same, for several keys at once
+    publicKeyFile: '', // PEM: users' tokens are then signed with its private key (RS256, ES256, EdDSA), no longer with the node's secret
+    jwksFile: '', // the same, with several keys
   },
 
   // Sizes and counts. `welcome` tells clients those that bind them.

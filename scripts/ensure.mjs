@@ -87,7 +87,12 @@ function build() {
   const now = sourcesNow(files);
   removeOrphans(files);
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  run('Building (tsc) …', process.execPath, [tsc, '--pretty', String(process.stderr.isTTY === true)], 'the build failed: the lines above say where');
+  run(
+    'Building (tsc) …',
+    process.execPath,
+    [tsc, '--pretty', String(process.stderr.isTTY === true)],
+    'the build failed: the lines above say where',
+  );
   mkdirSync(dirname(STAMP), { recursive: true });
   writeFileSync(STAMP, now);
 }
@@ -121,7 +126,13 @@ function lock() {
 checkNode();
 if (!installed() || !built()) {
   lock();
-  if (!installed()) run('Installing packages (npm ci), once …', 'npm', ['ci', '--no-audit', '--no-fund'], 'the packages could not be installed: npm says why above. Is the network there?');
+  if (!installed())
+    run(
+      'Installing packages (npm ci), once …',
+      'npm',
+      ['ci', '--no-audit', '--no-fund'],
+      'the packages could not be installed: npm says why above. Is the network there?',
+    );
   if (!built()) build();
   rmSync(LOCK, { force: true });
 }

@@ -23,7 +23,9 @@ export async function prepareDirectory(data: string): Promise<void> {
     await mkdir(data, { recursive: true, mode: 0o700 });
     await access(data, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new Failure('unavailable', `the data directory ${data} can't be used (${code(error)}); give another with --data`, { cause: error });
+    throw new Failure('unavailable', `the data directory ${data} can't be used (${code(error)}); give another with --data`, {
+      cause: error,
+    });
   }
 }
 

@@ -19,7 +19,10 @@ const COLORS: Readonly<Record<string, string>> = { debug: '\x1b[2m', info: '', w
 /** The log as JSON, for machines: one object per line, written before the call returns, so that a crash tells its reason. */
 function jsonLog(level: string, sink: LineSink): Log {
   const formatters = { level: (label: string) => ({ level: label }) };
-  const logger = pino({ level, base: null, messageKey: 'event', errorKey: 'error', timestamp: pino.stdTimeFunctions.isoTime, formatters }, sink);
+  const logger = pino(
+    { level, base: null, messageKey: 'event', errorKey: 'error', timestamp: pino.stdTimeFunctions.isoTime, formatters },
+    sink,
+  );
   return {
     debug: (event, fields) => logger.debug(fields ?? {}, event),
     info: (event, fields) => logger.info(fields ?? {}, event),

@@ -1,0 +1,74 @@
+import { Command } from 'commander';
+import type { Flags } from '../config-load.ts';
+import { showConfig } from './show-config.ts';
+import { status } from './status.ts';
+import { token } from './token.ts';
+
+const EXAMPLES = `
+Try it:
+  parley start                       listens on port 8080, keeps everything in ./data
+  parley token alice                 a token to connect with as alice
+  parley status                      how the node on ./data is doing
+
+Each flag has a variable of the same name: --port is PARLEY_PORT, --data is PARLEY_DATA. Flags win over
+variables, variables over the file, the file over the defaults: \`parley config\` shows what came from where.
+PARLEY_SECRET signs tokens; without it a secret is made on first start and kept in DATA/secret.`;
+
+const TOKEN_EXAMPLES = `
+Examples:
+  parley token alice                          for 30 days
+  parley token alice --ttl 3600               for an hour; a negative number makes an expired one, for tests
+  TOKEN=$(parley token alice --data /srv/parley)
+
+The token stands alone on the last line of the output.`;
+
+const START_EXAMPLES = `
+Examples:
+  parley start
+  parley start --port 9000 --data /srv/parley
+  parley start --limits off                   no rates: for benches and tests
+
+SIGTERM or Ctrl-C stops it: clients are told, what is in flight is finished, everything is stored. A second
+one ends it at once, which loses nothing that was acknowledged.`;
+
+const located = (command: Command): Command =>
+  command
+    .option('--data <directory>', 'where everything is kept (default: ./data)')
+    .option('--config <file>', 'a configuration file: .ts, .mjs, .js or .json (default: cluster.config.ts)');
+
+const network = (command: Command): Command =>
+  located(command)
+    .option('--port <number>', 'the port to listen on (default: 8080; 0: any that is free)')
+    .option('--host <address>', 'the address to listen on (default: 0.0.0.0, all of them)')
+    .option('--limits <on|off>', 'off lifts the rates, not the sizes');
+
+/** The command line: what can be typed, and what it says about itself. */
+export function program(): Command {
+  const parley = new Command('parley')
+    .description('A messenger server that keeps its promise: acknowledged messages are never lost, doubled or out of order.')
+    .helpCommand(false)
+    .showHelpAfterError('(parley --help says what there is)')
+    .addHelpText('after', EXAMPLES);
+  network(parley.command('start'))
+    .description('run a node')
+    .addHelpText('after', START_EXAMPLES)
+    .action(async (flags: Flags) => {
+      // Only here, so that the other commands needn't load engines and sockets.
+      const { start } = await import('./start.ts');
+      await start(flags);
+    });
+  located(parley.command('token <user>'))
+    .description('print a token for a user')
+    .option('--ttl <seconds>', 'for how long it is good (default: tokens.ttlMs, 30 days)')
+    .addHelpText('after', TOKEN_EXAMPLES)
+    .action((user: string, flags: Flags & { ttl?: string }) => token(user, flags));
+  located(parley.command('status'))
+    .description('how the running node is doing: users, connections, messages/s, latency, store, memory')
+    .option('--json', 'for machines')
+    .action((flags: Flags & { json?: true }) => status(flags));
+  network(parley.command('config'))
+    .description('the configuration in force, and where each value came from')
+    .option('--json', 'for machines')
+    .action((flags: Flags & { json?: true }) => showConfig(flags));
+  return parley;
+}

@@ -1,0 +1,160 @@
+import { createServer } from 'node:net';
+import { groupActor } from './actors/group.ts';
+import type { SessionCommand } from './actors/messages.ts';
+import { userActor } from './actors/user.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { Sessions } from './cluster/actor.ts';
+import { Region } from './cluster/region.ts';
+import { type Config, gatewaySettings, messengerLimits } from './config.ts';
+import { keepSecret, prepareDirectory, removeNote, storeDirectory, writeNote } from './data-directory.ts';
+import { Failure } from './failure.ts';
+import type { UserId } from './ids.ts';
+import type { Log } from './log.ts';
+import { watchOverload } from './overload.ts';
+import { openLevelStore } from './storage/leveldb.ts';
+import { openMemoryStore } from './storage/memory.ts';
+import type { Store } from './storage/store.ts';
+import { type Gateway, openGateway } from './transport/gateway.ts';
+import { openVerify } from './transport/tokens.ts';
+
+export interface Node {
+  readonly port: number;
+  /** Where it is reached from this machine. */
+  readonly url: string;
+  readonly wsUrl: string;
+  /** Tells clients `goaway`, finishes what is in flight, stores what isn't yet, and lets go of everything. */
+  stop(reason: string): Promise<void>;
+}
+
+export interface NodeParts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock?: Clock;
+  /** Of PARLEY_SECRET; without it the one in the data directory is used, and made on first start. */
+  readonly secret?: string | undefined;
+}
+
+/** On one machine there is one owner of everything, for ever. */
+const EPOCH = 1;
+
+/** Refuses a port that is taken before anything is touched. The gateway could share it, and must not. */
+async function checkPort(host: string, port: number): Promise<void> {
+  if (port === 0) return;
+  const probe = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once('error', reject);
+      probe.listen({ host, port, exclusive: true }, resolve);
+    });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const problem = code === 'EADDRINUSE' ? `port ${port} is in use` : `port ${port} of ${host} can't be listened on (${code})`;
+    throw new Failure('unavailable', `${problem}; give another with --port`, { cause: error });
+  }
+  await new Promise<void>((resolve) => probe.close(() => resolve()));
+}
+
+/** Things that were opened, closed in the reverse order; also where opening the next one failed. */
+class Opened {
+  readonly #closers: (() => Promise<void> | void)[] = [];
+
+  add(close: () => Promise<void> | void): void {
+    this.#closers.push(close);
+  }
+
+  async close(): Promise<void> {
+    for (let close = this.#closers.pop(); close !== undefined; close = this.#closers.pop()) await close();
+  }
+}
+
+async function openStore(config: Config, clock: Clock): Promise<Store> {
+  if (config.store === 'memory') return openMemoryStore();
+  return openLevelStore({ directory: storeDirectory(config.data), clock, settings: config.storage });
+}
+
+/** Puts a node together and opens its port. What fails here fails with one sentence, and leaves nothing open. */
+export async function startNode(parts: NodeParts): Promise<Node> {
+  const opened = new Opened();
+  try {
+    return await open(parts, opened);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+async function open(parts: NodeParts, opened: Opened): Promise<Node> {
+  const { config, log, clock = systemClock } = parts;
+  await checkPort(config.listen.host, config.listen.port);
+  await prepareDirectory(config.data);
+  const store = await openStore(config, clock);
+  opened.add(() => store.close());
+  const verify = await openVerify({ settings: config.tokens, secret: parts.secret ?? (await keepSecret(config.data)), clock });
+
+  // Region and gateway know each other; the gateway comes last, because it lets clients in.
+  let gateway: Gateway | undefined;
+  const sessions: Sessions = {
+    emit: (session, tag, frame) => gateway?.sessions.emit(session, tag, frame),
+    close: (session, code, reason) => gateway?.sessions.close(session, code, reason),
+  };
+  const limits = messengerLimits(config);
+  const region = new Region({
+    node: config.node,
+    epoch: EPOCH,
+    store,
+    sessions,
+    clock,
+    log,
+    settings: config.runtime,
+    kinds: [userActor(limits), groupActor(limits)],
+  });
+  const overload = watchOverload(clock, { ...config.runtime, retryMs: config.limits.overloadedRetryMs }, () => region.stats().waiting);
+  opened.add(() => overload.stop());
+  let stopping: Promise<void> | undefined;
+  const startedAt = clock.now();
+  gateway = await openGateway({
+    settings: gatewaySettings(config),
+    clock,
+    log,
+    node: config.node,
+    tellUser: (user: UserId, command: SessionCommand) => region.tell({ kind: 'user', id: user }, command),
+    verify,
+    shed: overload.shed,
+    notReady: () => (stopping === undefined ? refusing(store) : 'this node is stopping'),
+    status: () => ({
+      node: config.node,
+      pid: process.pid,
+      upMs: clock.now() - startedAt,
+      lagMs: overload.lagMs(),
+      actors: region.stats(),
+      store: store.status(),
+      memory: process.memoryUsage(),
+    }),
+  });
+  const { port } = gateway;
+  opened.add(() => gateway?.close());
+  const url = `http://${reachable(config.listen.host)}:${port}`;
+  await writeNote(config.data, { pid: process.pid, url, startedAt });
+  opened.add(() => removeNote(config.data));
+
+  const stop = async (reason: string): Promise<void> => {
+    const until = clock.monotonic() + config.runtime.stopWithinMs;
+    log.info('stopping', { reason });
+    await gateway.drain(reason);
+    await region.drain(Math.max(500, until - clock.monotonic()));
+    await opened.close();
+    log.info('stopped');
+  };
+  return { port, url, wsUrl: `${url.replace('http', 'ws')}/v1/ws`, stop: (reason) => (stopping ??= stop(reason)) };
+}
+
+const refusing = (store: Store): string | undefined => {
+  const { refusing } = store.status();
+  return refusing === undefined ? undefined : `the store takes no writes: ${refusing}`;
+};
+
+/** The host by which this machine reaches an address that it listens on. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
+}
