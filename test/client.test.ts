@@ -3,7 +3,6 @@ import { WebSocket } from 'ws';
 import { type Client, connect } from '../src/client/client.ts';
 import type { EventFrame } from '../src/client/frames.ts';
 import type { ConnectOptions, Problem } from '../src/client/options.ts';
-import type { SocketConstructor } from '../src/client/socket.ts';
 import { Failure } from '../src/failure.ts';
 import { event, type FakeConnection, type FakeServer, type Frame, startFakeServer } from './support/fake-server.ts';
 
@@ -29,7 +28,7 @@ async function meet(t: Test, options: Partial<ConnectOptions> = {}): Promise<Met
     url: server.url,
     token: 'token',
     device: 'phone',
-    WebSocket: WebSocket as unknown as SocketConstructor,
+    WebSocket,
     backoff: quick,
     ...options,
     on: {
@@ -588,6 +587,6 @@ t.test('a closed client is quiet: nothing is handed over, nothing connects', asy
 });
 
 t.test('a URL that is none ends the client with the reason', async (t) => {
-  const client = connect({ url: 'nonsense', token: 't', device: 'd', WebSocket: WebSocket as unknown as SocketConstructor });
+  const client = connect({ url: 'nonsense', token: 't', device: 'd', WebSocket });
   t.match(await client.ended, { code: 'internal', cause: Error });
 });

@@ -4,7 +4,6 @@ import { WebSocket } from 'ws';
 import { type Client, connect } from '../../src/client/client.ts';
 import type { ConversationItem, Entry } from '../../src/client/frames.ts';
 import type { ConnectOptions } from '../../src/client/options.ts';
-import type { SocketConstructor } from '../../src/client/socket.ts';
 import { Failure } from '../../src/failure.ts';
 import { openRecorder, type Recorder, seen } from './record.ts';
 import { traceTo } from './trace.ts';
@@ -57,7 +56,7 @@ const common = ({ socketUrl, token }: AuditOptions, device: string): ConnectOpti
   url: socketUrl,
   token,
   device,
-  WebSocket: WebSocket as unknown as SocketConstructor,
+  WebSocket,
   codec: 'msgpack',
 });
 

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { type Client, connect } from '../../src/client/client.ts';
 import type { EventFrame, Sent } from '../../src/client/frames.ts';
-import type { SocketConstructor } from '../../src/client/socket.ts';
 import { Failure } from '../../src/failure.ts';
 import { type DeviceOptions, GIVE_UP_MS, type TestDevice, type TestSubmission } from './device.ts';
 import { openRecorder, type Recorder, seen } from './record.ts';
@@ -38,7 +37,7 @@ export function socketDevice(options: SocketDeviceOptions): TestDevice {
       cursor,
       codec: options.codec,
       order: options.order,
-      WebSocket: WebSocket as unknown as SocketConstructor,
+      WebSocket,
       sendTimeoutMs: GIVE_UP_MS,
       backoff: { firstMs: 20, maxMs: 200 },
       trace: traceTo(record),
