@@ -136,7 +136,7 @@ function hashes(id: string): [number, number] {
     two ^= two >>> 15;
   }
   one ^= one >>> 16;
-  return [one >>> 0, (two >>> 0) | 1];
+  return [one >>> 0, (two | 1) >>> 0];
 }
 
 function mayHold(filter: Uint8Array, one: number, two: number): boolean {

@@ -2,7 +2,7 @@ import { Failure } from '../failure.ts';
 import type { Write } from '../storage/store.ts';
 import type { ActorKind, Address, Command, Effect, Reading } from './actor.ts';
 import type { Employee, TurnTaker } from './executor.ts';
-import { Mailbox } from './mailbox.ts';
+import { type Letter, Mailbox } from './mailbox.ts';
 
 export interface HostSettings {
   /** Commands decided in one turn before others get theirs. */
@@ -34,6 +34,11 @@ export interface Surroundings {
   perform<Result>(reading: Reading<Result>): Promise<Result>;
   /** Carries out effects that may be seen now. */
   carryOut(host: TurnTaker, effects: readonly Effect[]): void;
+  /** Carries out tells whose write is only submitted. */
+  tellEarly(effects: readonly Effect[]): void;
+  /** How many writes of this node were lost so far; a host that loses one says so. */
+  losses(): number;
+  lost(): void;
   /** Calls `wakeUp` after the delay. */
   later(delayMs: number, wakeUp: () => void): void;
   crashed(address: Address, command: Command | undefined, error: unknown): void;
@@ -41,15 +46,16 @@ export interface Surroundings {
 }
 
 /** A turn whose write is under way, or which waits for one before it. */
-interface HeldTurn<Received> {
+interface HeldTurn<Received extends Command> {
   stored: boolean;
   readonly effects: readonly Effect[];
-  readonly commands: readonly Received[];
+  readonly letters: readonly Letter<Received>[];
 }
 
 type Phase = 'restoring' | 'active' | 'loading' | 'quarantined' | 'gone';
 const ROUNDS_MAX = 8;
 const NOTHING: readonly never[] = [];
+const LOST = new Failure('unavailable', 'what this follows from could not be stored; try again', { retryAfterMs: 500 });
 
 /**
  * Runs one activation. A turn takes commands from the mailbox, decides and applies each, and submits all
@@ -71,7 +77,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   #generation = 0;
   #flushDue = false;
   /** The command that waits for what it needs read. */
-  #loading: Received | undefined;
+  #loading: Letter<Received> | undefined;
   #writesUnderWay = 0;
   #onQuietWrites: (() => void)[] = [];
   #suspect: Received | undefined;
@@ -90,8 +96,8 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#restore(undefined);
   }
 
-  /** Takes a command, or gives the effects that refuse it. */
-  tell(command: Received): readonly Effect[] {
+  /** Takes a command, or gives the effects that refuse it. `losses`: see `Letter`. */
+  tell(command: Received, losses: number | undefined): readonly Effect[] {
     const { settings } = this.#around;
     if (this.#phase === 'quarantined') {
       const failure = new Failure('unavailable', 'this actor crashed and is resting; try again later', {
@@ -109,7 +115,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
           : this.#kind.refuse(command, new Failure('overloaded', 'too much is waiting here; try again later', { retryAfterMs: 1000 }));
       }
     }
-    this.#mailbox.push(command);
+    this.#mailbox.push({ command, losses });
     this.#schedule();
     return NOTHING;
   }
@@ -122,7 +128,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     const now = this.#around.now();
     const started = this.#around.monotonic();
     this.lastActive = started;
-    const taken: Received[] = [];
+    const taken: Letter<Received>[] = [];
     const effects: Effect[] = [];
     const early: Effect[] = [];
     const writes: Write[] = [];
@@ -130,14 +136,19 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     try {
       let events: Event[] = [];
       while (taken.length < settings.turnCommandsMax) {
-        current = this.#mailbox.shift();
-        if (current === undefined) break;
+        const letter = this.#mailbox.shift();
+        if (letter === undefined) break;
+        if (letter.losses !== undefined && letter.losses !== this.#around.losses()) {
+          for (const effect of this.#kind.refuse(letter.command, LOST)) effects.push(effect);
+          continue;
+        }
+        current = letter.command;
         const load = this.#kind.load(state, current);
         if (load !== undefined) {
-          this.#load(current, load);
+          this.#load(letter, load);
           break;
         }
-        taken.push(current);
+        taken.push(letter);
         this.#decide(state, current, now, events, effects);
         if ((taken.length & 7) === 0 && this.#around.monotonic() - started > settings.turnMs) break;
       }
@@ -149,7 +160,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
           current = inward[next] as Received;
           if (this.#kind.load(state, current) !== undefined) {
             // It and those after it are the next to be taken, once what they need is read.
-            this.#mailbox.unshift(inward.slice(next));
+            this.#mailbox.unshift(inward.slice(next).map((command) => ({ command, losses: undefined })));
             break;
           }
           this.#decide(state, current, now, events, effects);
@@ -166,7 +177,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
       return;
     }
     this.#submit(writes, effects, taken);
-    if (early.length > 0) this.#around.carryOut(this, early);
+    if (early.length > 0) this.#around.tellEarly(early);
     if (this.#mailbox.length > 0) this.#schedule();
   }
 
@@ -217,10 +228,12 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#employee = undefined;
   }
 
-  /** Ends the activation; only where `idle` and not `dirty`. */
+  /** Ends the activation. Where it isn't `idle`, what it held is dropped and nobody is told: as if the node had died. */
   end(): void {
+    this.#scheduled = false;
     this.rest();
     this.#phase = 'gone';
+    this.#held = [];
     this.#generation += 1;
     this.#state = undefined;
   }
@@ -274,14 +287,14 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     return inward;
   }
 
-  #submit(writes: readonly Write[], effects: readonly Effect[], commands: readonly Received[]): void {
+  #submit(writes: readonly Write[], effects: readonly Effect[], letters: readonly Letter<Received>[]): void {
     if (writes.length === 0) {
       if (effects.length === 0) return;
       if (this.#held.length === 0) this.#around.carryOut(this, effects);
-      else this.#held.push({ stored: true, effects, commands });
+      else this.#held.push({ stored: true, effects, letters });
       return;
     }
-    const held: HeldTurn<Received> = { stored: false, effects, commands };
+    const held: HeldTurn<Received> = { stored: false, effects, letters };
     this.#held.push(held);
     const generation = this.#generation;
     this.#writesUnderWay += 1;
@@ -292,6 +305,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
         this.#release();
       },
       (error: unknown) => {
+        this.#around.lost();
         this.#written();
         if (generation === this.#generation) this.#lose(Failure.from(error));
       },
@@ -320,7 +334,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#release();
     const refusals: Effect[] = [];
     for (const held of this.#held) {
-      for (const command of held.commands) refusals.push(...this.#kind.refuse(command, failure));
+      for (const { command } of held.letters) refusals.push(...this.#kind.refuse(command, failure));
     }
     this.#held = [];
     this.#requeueLoading();
@@ -330,11 +344,11 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   }
 
   /** A bug in actor code. The turn is undone, its commands are tried again; one that crashes twice is set aside. */
-  #crash(taken: readonly Received[], culprit: Received | undefined, error: unknown): void {
+  #crash(taken: readonly Letter<Received>[], culprit: Received | undefined, error: unknown): void {
     this.#around.crashed(this.address, culprit, error);
     const again = culprit !== undefined && culprit === this.#suspect;
     this.#suspect = culprit;
-    const retry = taken.filter((command) => !(again && command === culprit));
+    const retry = taken.filter(({ command }) => !(again && command === culprit));
     this.#requeueLoading();
     this.#mailbox.unshift(retry);
     const outcry: Effect[] = [];
@@ -356,7 +370,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     const failure = new Failure('unavailable', 'this actor crashed and is resting; try again later', {
       retryAfterMs: settings.quarantineFirstMs,
     });
-    for (const command of this.#mailbox.drain()) this.#around.carryOut(this, this.#kind.refuse(command, failure));
+    for (const { command } of this.#mailbox.drain()) this.#around.carryOut(this, this.#kind.refuse(command, failure));
     const pauseMs = Math.min(settings.quarantineMaxMs, settings.quarantineFirstMs * 2 ** (this.#crashes - 3));
     this.#around.later(pauseMs, () => this.#restore(undefined));
   }
@@ -381,7 +395,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
         if (generation !== this.#generation) return;
         // The store doesn't answer: whoever waits is told; the next command tries again.
         const failure = Failure.from(error);
-        const refusals = this.#mailbox.drain().flatMap((command) => this.#kind.refuse(command, failure));
+        const refusals = this.#mailbox.drain().flatMap(({ command }) => this.#kind.refuse(command, failure));
         this.#around.carryOut(this, refusals);
         if (lost === undefined && !(error instanceof Failure)) this.#around.crashed(this.address, undefined, error);
         this.#around.later(this.#around.settings.quarantineFirstMs, () => {
@@ -404,11 +418,11 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   }
 
   /** Reads what `command` needs; it and those behind it wait. */
-  #load(command: Received, load: Reading<void>): void {
+  #load(letter: Letter<Received>, load: Reading<void>): void {
     this.#phase = 'loading';
-    this.#loading = command;
+    this.#loading = letter;
     const generation = this.#generation;
-    const proceed = (retry: readonly Received[]): void => {
+    const proceed = (retry: readonly Letter<Received>[]): void => {
       if (generation !== this.#generation) return;
       this.#loading = undefined;
       this.#mailbox.unshift(retry);
@@ -416,10 +430,10 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
       if (this.#mailbox.length > 0 || this.#flushDue) this.#schedule();
     };
     this.#around.perform(load).then(
-      () => proceed([command]),
+      () => proceed([letter]),
       (error: unknown) => {
         if (generation !== this.#generation) return;
-        this.#around.carryOut(this, this.#kind.refuse(command, Failure.from(error)));
+        this.#around.carryOut(this, this.#kind.refuse(letter.command, Failure.from(error)));
         proceed(NOTHING);
       },
     );

@@ -4,30 +4,39 @@ import type { Command } from './actor.ts';
 const COMPACT_AT = 64;
 
 /**
+ * A command on its way. `losses` is undefined, or, for a command that was told before what it follows from was
+ * stored, the node's count of lost writes at that time: where the count has grown, the command is void.
+ */
+export interface Letter<Received extends Command> {
+  readonly command: Received;
+  readonly losses: number | undefined;
+}
+
+/**
  * A bounded first-in first-out queue of commands. Bounds are the caller's: `length` says how many wait.
  * nact's own mailbox is unbounded, so this one stands in front of it.
  */
 export class Mailbox<Received extends Command> {
-  #slots: (Received | undefined)[] = [];
+  #slots: (Letter<Received> | undefined)[] = [];
   #head = 0;
 
   get length(): number {
     return this.#slots.length - this.#head;
   }
 
-  push(command: Received): void {
-    this.#slots.push(command);
+  push(letter: Letter<Received>): void {
+    this.#slots.push(letter);
   }
 
-  /** Puts commands back before all others, in the order given. */
-  unshift(commands: readonly Received[]): void {
-    this.#slots = [...commands, ...this.#slots.slice(this.#head)];
+  /** Puts letters back before all others, in the order given. */
+  unshift(letters: readonly Letter<Received>[]): void {
+    this.#slots = [...letters, ...this.#slots.slice(this.#head)];
     this.#head = 0;
   }
 
-  shift(): Received | undefined {
+  shift(): Letter<Received> | undefined {
     if (this.#head === this.#slots.length) return undefined;
-    const command = this.#slots[this.#head];
+    const letter = this.#slots[this.#head];
     this.#slots[this.#head++] = undefined;
     if (this.#head === this.#slots.length) {
       this.#slots.length = 0;
@@ -36,11 +45,11 @@ export class Mailbox<Received extends Command> {
       this.#slots = this.#slots.slice(this.#head);
       this.#head = 0;
     }
-    return command;
+    return letter;
   }
 
-  drain(): readonly Received[] {
-    const waiting = this.#slots.slice(this.#head) as Received[];
+  drain(): readonly Letter<Received>[] {
+    const waiting = this.#slots.slice(this.#head) as Letter<Received>[];
     this.#slots = [];
     this.#head = 0;
     return waiting;

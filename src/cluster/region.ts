@@ -88,10 +88,12 @@ export class Region {
   #bytes = 0;
   #waiting = 0;
   #crashes = 0;
+  #losses = 0;
   #shed = 0;
   #restored = 0;
   #passivated = 0;
   #draining = false;
+  #halted = false;
 
   constructor(parts: RegionParts) {
     this.#parts = parts;
@@ -101,14 +103,19 @@ export class Region {
     }
     this.#executor = new Executor(parts.node, (taker, error) => (taker as AnyHost).crashedOutside(error));
     this.#reads = new ReadGate(parts.settings.readsAtOnceMax, parts.settings.readsWaitingMax);
-    this.#alarms = new Alarms(parts.clock, parts.settings.alarmTickMs, (host) => this.#carryOut(host, host.tell(ALARM)));
+    this.#alarms = new Alarms(parts.clock, parts.settings.alarmTickMs, (host) => this.#carryOut(host, host.tell(ALARM, undefined)));
     this.#around = this.#surroundings();
     this.#sweeper = parts.clock.every(SWEEP_TICK_MS, () => this.#sweepSome());
   }
 
   tell(to: Address, command: Command): void {
+    if (this.#halted) return;
+    this.#tell(to, command, undefined);
+  }
+
+  #tell(to: Address, command: Command, losses: number | undefined): void {
     const host = this.#host(to);
-    const effects = host.tell(command);
+    const effects = host.tell(command, losses);
     if (effects.length > 0) this.#carryOut(host, effects);
   }
 
@@ -141,10 +148,24 @@ export class Region {
       if (!busy || this.#parts.clock.monotonic() > until) break;
       await new Promise<void>((resolve) => this.#parts.clock.after(5, resolve));
     }
+    this.halt();
+  }
+
+  /** Stops at once, as it is: nothing more is told or written. */
+  halt(): void {
+    this.#halted = true;
+    this.#draining = true;
+    this.#sweeper.cancel();
     this.#alarms.stop();
     for (const host of this.#all()) host.end();
     for (const hosts of this.#hosts.values()) hosts.clear();
     this.#executor.stop();
+  }
+
+  /** No command waits and no write is under way, anywhere. */
+  get quiet(): boolean {
+    for (const host of this.#all()) if (!host.quiet || !host.active) return false;
+    return true;
   }
 
   #host(address: Address): AnyHost {
@@ -165,10 +186,11 @@ export class Region {
   }
 
   #carryOut(host: TurnTaker, effects: readonly Effect[]): void {
+    if (this.#halted) return;
     for (const effect of effects) {
       switch (effect.kind) {
         case 'tell':
-          this.tell(effect.to, effect.command);
+          this.#tell(effect.to, effect.command, undefined);
           break;
         case 'emit':
           this.#parts.sessions.emit(effect.session, effect.tag, effect.frame);
@@ -209,6 +231,13 @@ export class Region {
       write: (writes) => store.write(writes),
       perform: (reading) => this.#reads.enter(() => perform(store, reading)),
       carryOut: (host, effects) => this.#carryOut(host, effects),
+      tellEarly: (effects) => {
+        for (const effect of effects) if (effect.kind === 'tell') this.#tell(effect.to, effect.command, this.#losses);
+      },
+      losses: () => this.#losses,
+      lost: () => {
+        this.#losses += 1;
+      },
       later: (delayMs, wakeUp) => {
         clock.after(delayMs, wakeUp);
       },

@@ -1,0 +1,386 @@
+import t, { type Test } from 'tap';
+import type { ServerFrame } from '../src/actors/messages.ts';
+import type { UserId } from '../src/ids.ts';
+import { type Device, message, textOf, World } from './support/world.ts';
+
+async function world(test: Test, limits: ConstructorParameters<typeof World>[0] = {}): Promise<World> {
+  const made = new World(limits);
+  test.teardown(() => made.end());
+  return made;
+}
+
+const users = (...names: string[]): UserId[] => names as UserId[];
+const seen = (device: Device): unknown[] => device.events.map(({ lsn, conversation, entry }) => [lsn, conversation, entry.seq, entry.kind]);
+const codeOf = (frame: ServerFrame | undefined): string | undefined => (frame?.type === 'error' ? frame.code : frame?.type);
+const one = <Type extends ServerFrame['type']>(frames: readonly ServerFrame[], type: Type): Extract<ServerFrame, { type: Type }> => {
+  const found = frames.find((frame) => frame.type === type);
+  if (found === undefined) throw new Error(`no ${type} among ${frames.map((frame) => frame.type)}`);
+  return found as Extract<ServerFrame, { type: Type }>;
+};
+
+t.test('a message is one entry, and one event for every device of both users', async (t) => {
+  const w = await world(t);
+  const phone = await w.connect('alice', 'phone');
+  const desk = await w.connect('alice', 'desk');
+  const bob = await w.connect('bob');
+  const sent = await w.send(phone, '@bob', 'c1', 'hello');
+  t.match(sent, { type: 'sent', clientId: 'c1', conversation: '@bob', seq: 1, lsn: 1 });
+  t.same(seen(desk), [[1, '@bob', 1, 'message']]);
+  t.same(seen(bob), [[1, '@alice', 1, 'message']]);
+  t.equal(textOf(bob.events[0]?.entry as never), 'hello');
+});
+
+t.test('a resend is answered with the original, at once, later, after a restart and after a crash (acked-is-stored)', async (t) => {
+  const w = await world(t);
+  let alice = await w.connect('alice');
+  const first = await w.send(alice, '@bob', 'c1');
+  t.same(await w.send(alice, '@bob', 'c1'), { ...first, duplicate: true });
+  t.equal(codeOf(await w.send(alice, '@carol', 'c1')), 'conflict');
+  t.equal(codeOf(await w.submit(alice, '#g', 'c1', { kind: 'left' })), 'conflict');
+  await w.crash();
+  alice = await w.connect('alice');
+  t.same(await w.send(alice, '@bob', 'c1'), { ...first, duplicate: true });
+  await w.pass(10_000);
+  await w.crash();
+  alice = await w.connect('alice');
+  t.same(await w.send(alice, '@bob', 'c1'), { ...first, duplicate: true });
+});
+
+t.test('a client id is remembered among thousands, from the rows and not from memory', async (t) => {
+  const w = await world(t);
+  let alice = await w.connect('alice');
+  const firsts = [];
+  for (let i = 0; i < 600; i++) {
+    firsts.push(await w.send(alice, '@bob', `id-${i}`));
+    if (i % 100 === 0) await w.pass(4000);
+  }
+  await w.pass(4000);
+  await w.crash();
+  alice = await w.connect('alice');
+  for (const i of [0, 63, 64, 65, 319, 320, 599])
+    t.same(await w.send(alice, '@bob', `id-${i}`), { ...firsts[i], duplicate: true }, `id-${i}`);
+  t.match(await w.send(alice, '@bob', 'id-600'), { type: 'sent', seq: 601 });
+});
+
+t.test('of many resends at once exactly one is answered without `duplicate`', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const other = await w.connect('alice', 'desk');
+  const ask = { kind: 'submit', conversation: 'alice:bob', clientId: 'c1', operation: message('x') } as never;
+  const tags = [w.tell(alice, ask), w.tell(other, ask), w.tell(alice, ask)];
+  await w.settle();
+  const answers = tags.flatMap((tag, index) => (index === 1 ? other : alice).answers.get(tag) ?? []);
+  t.equal(answers.length, 3);
+  t.equal(answers.filter((frame) => frame.type === 'sent' && frame.duplicate === undefined).length, 1);
+});
+
+for (const durable of [0, 1, 2, 3]) {
+  t.test(`a crash with ${durable} writes on the disk stores a resent message once, for both (gap-free)`, async (t) => {
+    for (const [from, to] of [
+      ['alice', 'bob'],
+      ['bob', 'alice'],
+    ] as const) {
+      const w = await world(t);
+      let sender = await w.connect(from);
+      w.tell(sender, { kind: 'submit', conversation: 'alice:bob', clientId: 'c1', operation: message('x') } as never);
+      while (w.disk.waiting < Math.min(durable + 1, 2)) await new Promise(setImmediate);
+      await w.crash(durable);
+      sender = await w.connect(from, 'phone', 0);
+      t.match(await w.send(sender, `@${to}`, 'c1'), { type: 'sent', seq: 1, lsn: 1 });
+      t.match(await w.send(sender, `@${to}`, 'c2'), { type: 'sent', seq: 2, lsn: 2 });
+      const reader = await w.connect(to, 'phone', 0);
+      t.same(
+        reader.events.map(({ lsn, entry }) => [lsn, entry.seq, entry.clientId]),
+        [
+          [1, 1, 'c1'],
+          [2, 2, 'c2'],
+        ],
+      );
+    }
+  });
+}
+
+t.test('a write that fails is undone for everybody, and the next one goes on from there', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  await w.send(alice, '@bob', 'c1');
+  w.disk.failing = true;
+  t.match(await w.send(alice, '@bob', 'c2'), { type: 'error', code: 'unavailable', clientId: 'c2' });
+  t.match(await w.send(alice, '@bob', 'c2'), { type: 'sent', seq: 2, lsn: 2 });
+  t.same(await w.connect('bob', 'desk', 0).then(seen), [
+    [1, '@alice', 1, 'message'],
+    [2, '@alice', 2, 'message'],
+  ]);
+  t.equal(bob.closed, undefined, 'connections stay');
+});
+
+t.test('a device with a cursor gets what came after it; one ahead of the log is told to start again', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  for (let i = 0; i < 20; i++) await w.send(alice, '@bob', `c${i}`);
+  const bob = await w.connect('bob', 'phone', 15);
+  t.same(
+    bob.events.map(({ lsn }) => lsn),
+    [16, 17, 18, 19, 20],
+  );
+  const ahead = await w.connect('bob', 'desk', 99);
+  t.match(one(ahead.frames, 'reset'), { cursor: 20, reason: 'ahead' });
+  const fresh = await w.connect('bob', 'pad');
+  t.equal(one(fresh.frames, 'welcome').cursor, 20);
+});
+
+t.test('history is read by pages either way, from memory and from the log alike', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  for (let i = 1; i <= 40; i++) await w.send(alice, '@bob', `c${i}`);
+  const page = async (before: number | undefined, after: number | undefined, limit: number) => {
+    const ask = { kind: 'history', id: 'h', conversation: 'alice:bob', before, after, limit } as never;
+    const { entries, more } = one(await w.ask(alice, ask), 'page');
+    return [entries[0]?.seq, entries.at(-1)?.seq, entries.length, more];
+  };
+  t.same(await page(undefined, undefined, 10), [31, 40, 10, true], 'the newest, from memory');
+  t.same(await page(undefined, undefined, 30), [11, 40, 30, true]);
+  t.same(await page(undefined, undefined, 200), [1, 40, 40, false]);
+  t.same(await page(31, undefined, 10), [21, 30, 10, true]);
+  t.same(await page(6, undefined, 10), [1, 5, 5, false]);
+  t.same(await page(1, undefined, 10), [undefined, undefined, 0, false]);
+  t.same(await page(undefined, 0, 10), [1, 10, 10, true]);
+  t.same(await page(undefined, 38, 10), [39, 40, 2, false]);
+  t.same(await page(undefined, 40, 10), [undefined, undefined, 0, false]);
+  t.same(await page(1000, undefined, 5), [36, 40, 5, true], 'a bound beyond the end');
+});
+
+t.test('unread counts what others wrote after `read`; own entries never count', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  for (let i = 1; i <= 300; i++) await w.send(alice, '@bob', `a${i}`);
+  await w.send(bob, '@alice', 'b1');
+  const line = async (device: Device) =>
+    one(await w.ask(device, { kind: 'conversations', id: 'q', limit: 10, next: undefined } as never), 'conversations').items[0];
+  t.match(await line(alice), { lastSeq: 301, unread: 1, read: 0 });
+  t.match(await line(bob), { lastSeq: 301, unread: 300, read: 0 });
+  await w.ask(alice, { kind: 'read', conversation: 'alice:bob', seq: 10, id: undefined } as never);
+  t.match(await line(alice), { unread: 1, read: 10 }, 'own entries that were forgotten are counted again');
+  await w.ask(bob, { kind: 'read', conversation: 'alice:bob', seq: 100, id: undefined } as never);
+  t.match(await line(bob), { unread: 200, read: 100 });
+  await w.ask(bob, { kind: 'read', conversation: 'alice:bob', seq: 9999, id: undefined } as never);
+  t.match(await line(bob), { unread: 0, read: 301 });
+  await w.pass(5000);
+  t.match(await line(alice), { peer: { delivered: 301, read: 301 } });
+  await w.crash();
+  t.match(await line(await w.connect('alice')), { lastSeq: 301, unread: 1, read: 10, peer: { delivered: 301, read: 301 } });
+});
+
+t.test('delivered follows the devices, read follows the user, both reach the other side and own devices', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  const desk = await w.connect('bob', 'desk');
+  await w.send(alice, '@bob', 'c1');
+  w.tell(bob, { kind: 'ack', device: 'phone', cursor: 1 } as never);
+  await w.pass(1000);
+  t.match(one(alice.frames, 'receipt'), { conversation: '@bob', user: 'bob', delivered: 1, read: 0 });
+  w.tell(bob, { kind: 'read', conversation: 'alice:bob', seq: 1, id: undefined } as never);
+  await w.pass(1000);
+  t.match(one(desk.frames, 'receipt'), { conversation: '@alice', user: 'bob', delivered: 1, read: 1 });
+  t.match(alice.frames.filter((frame) => frame.type === 'receipt').at(-1), { delivered: 1, read: 1 });
+  const receipts = one(await w.ask(alice, { kind: 'receipts', conversation: 'alice:bob', id: 'r' } as never), 'receipts');
+  t.same(receipts.members, [
+    { user: 'alice', delivered: 0, read: 0 },
+    { user: 'bob', delivered: 1, read: 1 },
+  ]);
+});
+
+t.test('a group: who may do what, and what each of them reads', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  const carol = await w.connect('carol');
+  const created = await w.submit(alice, '#team', 'g1', { kind: 'created', title: 'Team', members: users('bob', 'alice') });
+  t.match(created, { type: 'sent', conversation: '#team', seq: 1 });
+  t.equal(codeOf(await w.submit(carol, '#team', 'g1', { kind: 'created', title: 'Mine', members: [] })), 'conflict');
+  t.equal(codeOf(await w.send(carol, '#team', 'x1')), 'not-found');
+  t.equal(codeOf(await w.submit(bob, '#team', 'x2', { kind: 'added', users: users('carol') })), 'forbidden');
+  t.equal(codeOf(await w.submit(bob, '#team', 'x3', { kind: 'renamed', title: 'Bobs' })), 'forbidden');
+  await w.send(bob, '#team', 'm1');
+  await w.submit(alice, '#team', 'g2', { kind: 'role', user: 'bob' as UserId, role: 'admin' });
+  t.match(await w.submit(bob, '#team', 'g3', { kind: 'added', users: users('carol', 'alice') }), { type: 'sent', seq: 4 });
+  t.equal(codeOf(await w.submit(bob, '#team', 'x4', { kind: 'added', users: users('carol') })), 'conflict');
+  t.equal(codeOf(await w.submit(bob, '#team', 'x5', { kind: 'removed', users: users('carol', 'alice') })), 'forbidden', 'refused whole');
+  t.equal(codeOf(await w.submit(bob, '#team', 'x6', { kind: 'removed', users: users('dave') })), 'not-found');
+  const history = await w.ask(carol, {
+    kind: 'history',
+    id: 'h',
+    conversation: '#team',
+    before: undefined,
+    after: undefined,
+    limit: 50,
+  } as never);
+  t.same(
+    one(history, 'page').entries.map(({ seq, kind }) => [seq, kind]),
+    [[4, 'added']],
+    'from the entry that added her',
+  );
+  t.match(await w.submit(alice, '#team', 'g4', { kind: 'left' }), { type: 'sent', seq: 5 });
+  t.match(alice.events.at(-1)?.entry, { seq: 5, kind: 'left' }, 'her last entry');
+  t.equal(codeOf(await w.send(alice, '#team', 'x7')), 'not-member');
+  await w.crash();
+  const again = await w.connect('bob');
+  const info = one(await w.ask(again, { kind: 'info', conversation: '#team', id: 'i' } as never), 'group');
+  t.same(
+    [...info.members].sort((a, b) => (a.user < b.user ? -1 : 1)),
+    [
+      { user: 'bob', role: 'owner' },
+      { user: 'carol', role: 'member' },
+    ],
+    'the admin takes over',
+  );
+  t.match(await w.submit(again, '#team', 'g5', { kind: 'removed', users: users('carol') }), { type: 'sent', seq: 6 });
+  t.equal(codeOf(await w.send(await w.connect('carol'), '#team', 'x8')), 'not-member');
+  t.equal(
+    codeOf(await w.submit(await w.connect('alice'), '#team', 'x9', { kind: 'created', title: 'Again', members: [] })),
+    'conflict',
+    'taken for ever',
+  );
+});
+
+t.test('a group created without an id gets one, the same for a resend', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const ask = { kind: 'submit', conversation: undefined, clientId: 'g', operation: { kind: 'created', title: 'T', members: [] } } as never;
+  const first = one(await w.ask(alice, ask), 'sent');
+  t.match(first.conversation, /^#[A-Za-z0-9_-]{16}$/);
+  t.same(one(await w.ask(alice, ask), 'sent'), { ...first, duplicate: true });
+});
+
+t.test('who is blocked can neither send nor see; the blocker may still write', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  await w.send(alice, '@bob', 'c1');
+  await w.ask(alice, { kind: 'watch', users: ['bob'], id: 'w' } as never);
+  t.match(one(await w.ask(bob, { kind: 'block', user: 'alice', id: 'b' } as never), 'done'), { id: 'b' });
+  t.match(alice.frames.filter((frame) => frame.type === 'presence').at(-1), { user: 'bob', state: 'offline' });
+  t.equal(codeOf(await w.send(alice, '@bob', 'c2')), 'forbidden');
+  t.match(await w.send(bob, '@alice', 'b1'), { type: 'sent', seq: 2 });
+  const receipts = one(await w.ask(alice, { kind: 'receipts', conversation: 'alice:bob', id: 'r' } as never), 'receipts');
+  t.same(
+    receipts.members.map(({ user }) => user),
+    ['alice'],
+  );
+  await w.crash();
+  const back = await w.connect('alice');
+  t.equal(codeOf(await w.send(back, '@bob', 'c3')), 'forbidden', 'a block is durable');
+  t.match(await w.send(back, '@bob', 'c1'), { type: 'sent', duplicate: true }, 'a resend is answered before permission is checked');
+  await w.ask(await w.connect('bob'), { kind: 'unblock', user: 'alice', id: 'u' } as never);
+  t.match(await w.send(back, '@bob', 'c3'), { type: 'sent', seq: 3 });
+});
+
+t.test('presence: at once, on change, away, and offline only after a grace (quiet-ends)', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const watched = await w.ask(alice, { kind: 'watch', users: ['bob', 'nobody'], id: 'w' } as never);
+  t.same(
+    watched.map((frame) => (frame.type === 'presence' ? frame.state : frame.type)),
+    ['offline', 'offline', 'done'],
+  );
+  const bob = await w.connect('bob');
+  const states = (): string[] => alice.frames.flatMap((frame) => (frame.type === 'presence' && frame.user === 'bob' ? [frame.state] : []));
+  t.same(states(), ['offline', 'online']);
+  await w.ask(bob, { kind: 'presence', device: 'phone', state: 'away', id: undefined } as never);
+  t.same(states().at(-1), 'away');
+  w.disconnect(bob);
+  await w.pass(2000);
+  t.same(states().length, 3, 'still in grace');
+  const back = await w.connect('bob');
+  t.same(states().at(-1), 'online');
+  w.disconnect(back);
+  await w.pass(6000);
+  t.match(alice.frames.at(-1), { type: 'presence', user: 'bob', state: 'offline' });
+  t.type((alice.frames.at(-1) as { lastSeen?: number }).lastSeen, 'number');
+  await w.ask(alice, { kind: 'unwatch', users: ['bob'], id: undefined } as never);
+  await w.connect('bob');
+  t.same(states().at(-1), 'offline', 'no longer told');
+});
+
+t.test('visibility: contacts are those the user wrote to, nobody sees nothing, at once', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  await w.ask(alice, { kind: 'watch', users: ['bob'], id: 'w' } as never);
+  const state = (): unknown => alice.frames.filter((frame) => frame.type === 'presence').at(-1)?.state;
+  await w.ask(bob, { kind: 'settings', presence: 'contacts', id: 's' } as never);
+  t.equal(state(), 'offline');
+  await w.ask(bob, { kind: 'settings', presence: 'everyone', id: 's' } as never);
+  t.equal(state(), 'online');
+  await w.ask(bob, { kind: 'settings', presence: 'nobody', id: 's' } as never);
+  t.equal(state(), 'offline');
+  await w.crash();
+  const again = await w.connect('alice');
+  await w.connect('bob');
+  const [presence] = await w.ask(again, { kind: 'watch', users: ['bob'], id: 'w' } as never);
+  t.match(presence, { state: 'offline' }, 'settings are durable');
+});
+
+t.test('a device that connects again replaces its older connection; one too many is refused', async (t) => {
+  const w = await world(t);
+  const first = await w.connect('alice', 'd1');
+  await w.connect('alice', 'd1');
+  t.equal(first.closed, 4501);
+  for (const name of ['d2', 'd3', 'd4']) await w.connect('alice', name);
+  const fifth = await w.connect('alice', 'd5');
+  t.equal(fifth.closed, 4505);
+  t.match(one(fifth.frames, 'error'), { code: 'limit' });
+});
+
+t.test('a mute is durable, shows until it ends, and says nothing to others', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  await w.send(alice, '@bob', 'c1');
+  const until = w.clock.now() + 60_000;
+  t.equal(codeOf((await w.ask(alice, { kind: 'mute', conversation: 'alice:zed', until, id: 'm' } as never))[0]), 'not-found');
+  await w.ask(alice, { kind: 'mute', conversation: 'alice:bob', until, id: 'm' } as never);
+  await w.crash();
+  const back = await w.connect('alice');
+  const line = async () =>
+    one(await w.ask(back, { kind: 'conversations', id: 'q', limit: 10, next: undefined } as never), 'conversations').items[0];
+  t.equal((await line())?.mutedUntil, until);
+  w.clock.advance(61_000);
+  t.equal((await line())?.mutedUntil, undefined);
+});
+
+t.test('a notebook is a conversation with oneself', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const desk = await w.connect('alice', 'desk');
+  t.match(await w.send(alice, '@alice', 'n1'), { type: 'sent', conversation: '@alice', seq: 1, lsn: 1 });
+  t.same(seen(desk), [[1, '@alice', 1, 'message']]);
+});
+
+t.test('the inbox is pruned after its time; a cursor from before is told to start again', async (t) => {
+  const w = await world(t, { inboxKeepMs: 3_600_000 });
+  const alice = await w.connect('alice');
+  for (let i = 0; i < 10; i++) await w.send(alice, '@bob', `c${i}`);
+  await w.pass(5000);
+  w.clock.advance(2 * 3_600_000);
+  await w.settle();
+  await w.send(alice, '@bob', 'late');
+  await w.connect('bob');
+  await w.settle();
+  const old = await w.connect('bob', 'old', 3);
+  t.match(one(old.frames, 'reset'), { cursor: 11, reason: 'too-old' });
+  const kept = await w.connect('bob', 'kept', 10);
+  t.same(seen(kept), [[11, '@alice', 11, 'message']]);
+  const history = await w.ask(kept, {
+    kind: 'history',
+    id: 'h',
+    conversation: 'alice:bob',
+    before: undefined,
+    after: 0,
+    limit: 50,
+  } as never);
+  t.equal(one(history, 'page').entries.length, 11, 'history is kept');
+  t.match(await w.send(alice, '@bob', 'c0'), { type: 'sent', seq: 1, lsn: 1, duplicate: true }, 'and so are client ids');
+});
