@@ -1,0 +1,69 @@
+import type { Clock, Timer } from '../clock.ts';
+
+export interface Flushed {
+  /** Writes what has gathered. */
+  flush(): void;
+}
+
+export interface Holding {
+  /** Lets go of what has been held long enough; true while it holds more. */
+  release(now: number): boolean;
+}
+
+/** How often held entries are looked at. */
+const RELEASE_EVERY_MS = 5;
+
+/**
+ * What sessions do together. Frames gather until the event loop has handled what is ready, so each socket is
+ * written to once a turn; and one timer serves all who hold something.
+ */
+export class Turns {
+  private readonly clock: Clock;
+  private readonly flushed: () => void;
+  private ready: Flushed[] = [];
+  private flushing: Flushed[] = [];
+  private readonly holding = new Set<Holding>();
+  private timer: Timer | undefined;
+  /** Seconds on the monotonic clock, as of the last sweep: near enough for silence and the like. */
+  second: number;
+
+  /** `flushed` is called when all of a turn's sessions were flushed. */
+  constructor(clock: Clock, flushed: () => void) {
+    this.clock = clock;
+    this.flushed = flushed;
+    this.second = Math.floor(clock.monotonic() / 1000);
+  }
+
+  /** To be called once by a session that has something to write, until it is flushed. */
+  add(session: Flushed): void {
+    if (this.ready.push(session) === 1) this.clock.soon(this.flush);
+  }
+
+  hold(session: Holding): void {
+    this.holding.add(session);
+    this.timer ??= this.clock.every(RELEASE_EVERY_MS, this.release);
+  }
+
+  stop(): void {
+    this.timer?.cancel();
+    this.timer = undefined;
+    this.holding.clear();
+  }
+
+  private readonly flush = (): void => {
+    const sessions = this.ready;
+    this.ready = this.flushing;
+    this.flushing = sessions;
+    for (const session of sessions) session.flush();
+    sessions.length = 0;
+    this.flushed();
+  };
+
+  private readonly release = (): void => {
+    const now = this.clock.monotonic();
+    for (const session of this.holding) if (!session.release(now)) this.holding.delete(session);
+    if (this.holding.size > 0) return;
+    this.timer?.cancel();
+    this.timer = undefined;
+  };
+}
