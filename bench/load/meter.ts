@@ -1,0 +1,42 @@
+import { cpuSeconds } from '../process-usage.ts';
+import type { JobResult } from './job.ts';
+
+/** Measures a window of a load: what was done in it, and what CPU time the server and this process used for it. */
+export class Meter {
+  open = false;
+  count = 0;
+  readonly #pid: number;
+  #began = 0;
+  #serverSeconds = 0;
+  #own: NodeJS.CpuUsage = process.cpuUsage();
+  #result: JobResult | undefined;
+
+  constructor(pid: number) {
+    this.#pid = pid;
+  }
+
+  start(): void {
+    this.open = true;
+    this.#began = performance.now();
+    this.#serverSeconds = cpuSeconds(this.#pid);
+    this.#own = process.cpuUsage();
+  }
+
+  stop(): void {
+    if (!this.open) return;
+    this.open = false;
+    const seconds = (performance.now() - this.#began) / 1000;
+    const own = process.cpuUsage(this.#own);
+    this.#result = {
+      count: this.count,
+      perSecond: this.count / seconds,
+      serverMicros: ((cpuSeconds(this.#pid) - this.#serverSeconds) * 1e6) / this.count,
+      generatorMicros: (own.user + own.system) / this.count,
+    };
+  }
+
+  get result(): JobResult {
+    if (this.#result === undefined) throw new Error('nothing was measured');
+    return this.#result;
+  }
+}

@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs';
+
+/** Linux counts CPU time in hundredths of a second. */
+const TICKS_PER_SECOND = 100;
+
+const read = (path: string): string | undefined => {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return undefined;
+  }
+};
+
+/** CPU seconds that all threads of a process have used; NaN where the system doesn't tell. */
+export function cpuSeconds(pid: number): number {
+  const stat = read(`/proc/${pid}/stat`);
+  if (stat === undefined) return Number.NaN;
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** Memory of a process that is its own: resident, without what is mapped from files. NaN where the system doesn't tell. */
+export function ownBytes(pid: number): number {
+  const status = read(`/proc/${pid}/status`);
+  const kilobytes = status?.match(/^RssAnon:\s+(\d+) kB$/m)?.[1];
+  return kilobytes === undefined ? Number.NaN : Number(kilobytes) * 1024;
+}
