@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
+import { waitMs } from '../src/client/backoff.ts';
 import { type Client, connect } from '../src/client/client.ts';
 import type { EventFrame } from '../src/client/frames.ts';
 import type { ConnectOptions, Problem } from '../src/client/options.ts';
@@ -589,4 +590,16 @@ t.test('a closed client is quiet: nothing is handed over, nothing connects', asy
 t.test('a URL that is none ends the client with the reason', async (t) => {
   const client = connect({ url: 'nonsense', token: 't', device: 'd', WebSocket });
   t.match(await client.ended, { code: 'internal', cause: Error });
+});
+
+t.test('waits grow by doubling, up to a bound, and are drawn from zero on', async (t) => {
+  const backoff = { firstMs: 500, maxMs: 30_000 };
+  t.same(
+    [0, 1, 2, 5, 6, 1_000].map((failures) => waitMs(backoff, failures, () => 1)),
+    [500, 1_000, 2_000, 16_000, 30_000, 30_000],
+  );
+  t.equal(
+    waitMs(backoff, 6, () => 0),
+    0,
+  );
 });
