@@ -33,7 +33,7 @@ export const FRAGMENT_AT = 4;
 /** The number of key and value pairs in a packed entry. */
 export const FRAGMENT_PAIRS = 6;
 
-const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true });
+const packr = new Packr({ useRecords: false, variableMapSize: true, encodeUndefinedAsNil: true });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
 /** Packs anything made of JSON values as plain msgpack. The result is the caller's own. */
@@ -43,7 +43,8 @@ export const unpack = (bytes: Uint8Array): unknown => unpackr.unpack(bytes);
 const ascii = (text: string): Buffer => Buffer.from(text, 'latin1');
 const SEQ = ascii('\xa3seq');
 const FROM = ascii('\xa4from');
-const AT = ascii('\xa2at\xcf');
+/** Times are doubles, as `pack` writes them: many decoders make a uint64 something else than a number. */
+const AT = ascii('\xa2at\xcb');
 const KIND = ascii('\xa4kind');
 const CLIENT_ID = ascii('\xa8clientId');
 const BODY = ascii('\xa4body');
@@ -88,8 +89,7 @@ export function packEntry(seq: number, from: UserId, at: number, kind: EntryKind
   putBytes(FROM);
   putAscii(from);
   putBytes(AT);
-  end = out.writeUInt32BE(Math.floor(at / UINT32_SPAN), end);
-  end = out.writeUInt32BE(at % UINT32_SPAN, end);
+  end = out.writeDoubleBE(at, end);
   putBytes(KIND);
   putAscii(kind);
   putBytes(CLIENT_ID);
@@ -131,8 +131,8 @@ function unpackEntry(view: Buffer, start: number, next: number): Entry {
   const seq = number();
   at += FROM.length;
   const from = text() as UserId;
-  at += AT.length - 1;
-  const time = number();
+  at += AT.length + 8;
+  const time = view.readDoubleBE(at - 8);
   at += KIND.length;
   const kind = text() as EntryKind;
   at += CLIENT_ID.length;

@@ -97,6 +97,10 @@ export function decideRefused(user: User, command: Extract<MemberCommand, { kind
   return { events: [{ kind: 'answered', clientId, stored: false }], effects: pending.waiters.map((waiter) => emit(waiter, frame)) };
 }
 
+/** Submissions whose requests may have been lost: a resend asks their hosts again at once. */
+export const askedAgain = (pending: ReadonlyMap<ClientId, Pending>): Map<ClientId, Pending> =>
+  new Map([...pending].map(([clientId, one]) => [clientId, { ...one, since: one.since - ASK_AGAIN_MS - 1 }]));
+
 /** Forgets submissions whose answer was lost; asks to be called again while there are any. */
 export function expirePending(user: User, now: number, events: UserEvent[], effects: Effect[]): void {
   if (user.pending === undefined || user.pending.size === 0) return;

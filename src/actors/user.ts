@@ -8,13 +8,13 @@ import { decideAck, decideConnect, decideDisconnect, decidePull, decideRead, rea
 import type { Hosted } from './hosted.ts';
 import { restoreHosted } from './hosted-rows.ts';
 import { inboxRows, type Run, tellSessions } from './inbox.ts';
-import { putItem, recount } from './item.ts';
+import { moveRead, putItem, recount } from './item.ts';
 import { decideConversations, decideHistory, decideRemember, errorFrame } from './listing.ts';
 import type { HostCommand, MessengerLimits, UserCommand } from './messages.ts';
 import { decideBarred, decideBlock, decideMute, decideSettings } from './preferences.ts';
 import { decidePresence, decidePresenceOf, decideUnwatch, decideWatch, decideWatchedBy, presenceAlarm } from './presence.ts';
 import { decideDeliver, decideReceipt, decideTypingBy } from './receive.ts';
-import { decideRefused, decideSettled, decideSubmit, expirePending } from './submit.ts';
+import { askedAgain, decideRefused, decideSettled, decideSubmit, expirePending } from './submit.ts';
 import { applyUser, type UserEvent } from './user-events.ts';
 import { deriveUser, putUser, restoreUser, userDirty } from './user-rows.ts';
 import { emit, hostOf, type User } from './user-state.ts';
@@ -269,8 +269,17 @@ function refuse(command: UserCommand, failure: Failure): readonly Effect[] {
   return [emit(command, errorFrame(failure, names))];
 }
 
-/** Sessions and what belongs to them outlive a lost state; what was read from the store is fresher. */
+/** Sessions, what belongs to them and watermarks outlive a lost state; of the rest the store knows better. */
 function carry(from: User, to: User): void {
+  for (const { id, read, delivered, peerDelivered, peerRead } of from.items.values()) {
+    const item = to.items.get(id);
+    if (item === undefined) continue;
+    if (Math.min(read, item.lastSeq) > item.read) moveRead(item, Math.min(read, item.lastSeq));
+    item.delivered = Math.max(item.delivered, Math.min(delivered, item.lastSeq));
+    item.peerDelivered = Math.max(item.peerDelivered, Math.min(peerDelivered, item.lastSeq));
+    item.peerRead = Math.max(item.peerRead, Math.min(peerRead, item.lastSeq));
+    to.changedItems.add(id);
+  }
   to.sessions = from.sessions;
   for (const session of to.sessions) session.live = false;
   to.announced = from.announced;
@@ -278,7 +287,7 @@ function carry(from: User, to: User): void {
   to.watchers = from.watchers;
   to.watching = from.watching;
   to.resubscribeAt = from.resubscribeAt;
-  to.pending = from.pending;
+  to.pending = from.pending === undefined ? undefined : askedAgain(from.pending);
 }
 
 const hostsIdle = (user: User): boolean => {

@@ -214,6 +214,22 @@ export class World implements Sessions {
     this.region = this.#start();
   }
 
+  /** SIGTERM and a new start: everything that was under way is finished and written. */
+  async restart(): Promise<void> {
+    await this.settle();
+    let done = false;
+    const drained = this.region.drain(10_000).then(() => {
+      done = true;
+    });
+    while (!done) {
+      this.clock.advance(5);
+      await turn();
+      await this.disk.flush();
+    }
+    await drained;
+    await this.crash();
+  }
+
   async submit(device: Device, to: string, clientId: string, operation: Operation): Promise<ServerFrame | undefined> {
     return (await this.ask(device, submission(device.user, to, clientId, operation)))[0];
   }
@@ -231,7 +247,7 @@ export class World implements Sessions {
 
 export const message = (text: string): Operation => ({ kind: 'message', body: pack({ text }) });
 
-export const submission = (user: UserId, to: string, clientId: string, operation: Operation): Ask => ({
+export const submission = (user: UserId, to: string, clientId: string, operation: Operation): Extract<Ask, { kind: 'submit' }> => ({
   kind: 'submit',
   conversation: conversationNamed(to, user),
   clientId: clientId as ClientId,
