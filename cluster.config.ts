@@ -12,7 +12,7 @@ export default defineConfig({
 
   listen: {
     host: '0.0.0.0', // every address of this machine; '127.0.0.1' for this machine alone
-    port: 8_080, // 0: any that is free
+    port: 8080, // 0: any that is free
     addressHeader: '', // behind a proxy: the header with the client's address. Without one whoever connects could write any address into it
   },
 
@@ -116,6 +116,23 @@ export default defineConfig({
     waitingMax: 100_000, // commands waiting in all mailboxes; above, new work is refused with `overloaded`
     lagMaxMs: 250, // the same, where the process itself comes this late to what it has to do
     stopWithinMs: 8_000, // from SIGTERM to exit, however slow the store; below the 10 s that most supervisors give
+  },
+
+  // How LevelDB is written and read.
+  storage: {
+    gatherTurns: 2, // a message goes alice → bob → alice, a turn each; what they write then shares one fsync
+    batchBytesMax: 1_048_576, // 5,000 rows or 15 ms of writing: more would only make those who wait, wait longer
+    pendingBytesMax: 67_108_864, // two seconds at the fastest that was measured: beyond that callers have given up
+    pendingCallsMax: 200_000, // the same, counted in calls
+    queueDeadlineMs: 2_000, // what wasn't begun by then is refused with `unavailable`
+    stallMs: 1_000, // while one write takes longer than this, nothing new is taken: a healthy disk answers within 0.2 s
+    readsUnderWayMax: 3, // Node's pool has four threads: one stays free for writing
+    readsWaitingMax: 10_000, // above, `overloaded`
+    freeBytesMin: 536_870_912, // with less space than this free, writes are refused: LevelDB needs room for two compactions
+    freeCheckMs: 2_000, // how often the free space is looked at
+    reopenMs: 1_000, // between attempts to open the files again after a failed write
+    tickMs: 100, // how often deadlines are looked at
+    pruneRowsMax: 256, // old rows removed at a time, under a millisecond of writing; other writes go between
   },
 
   log: {

@@ -33,6 +33,8 @@ const BY_PATH: Readonly<Record<string, z.ZodType>> = {
   'messenger.inboxKeepMs': whole(1_000, Number.MAX_SAFE_INTEGER, ' of milliseconds'),
   'runtime.stopWithinMs': whole(0, 9_000, ' of milliseconds'),
   'runtime.turnCommandsMax': whole(1, 256),
+  'storage.gatherTurns': whole(0, 100),
+  'storage.freeBytesMin': whole(0, Number.MAX_SAFE_INTEGER, ' of bytes'),
   'limits.frameBytesMax': whole(1_024, 2 ** 24, ' of bytes'),
 };
 
@@ -57,6 +59,7 @@ const ORDERED: readonly (readonly [string, string])[] = [
   ['limits.pingPeriodMs', 'limits.silenceMaxMs'],
   ['limits.pollWaitDefaultMs', 'limits.pollWaitMaxMs'],
   ['limits.requestsPerConnectionMax', 'limits.requestsMax'],
+  ['storage.batchBytesMax', 'storage.pendingBytesMax'],
   ['messenger.redeliverMs', 'messenger.lagAfterMs'],
   ['runtime.mailboxClientMax', 'runtime.mailboxMax'],
   ['runtime.quarantineFirstMs', 'runtime.quarantineMaxMs'],
@@ -65,13 +68,15 @@ const ORDERED: readonly (readonly [string, string])[] = [
 const join = (...segments: readonly PropertyKey[]): string => segments.filter((segment) => segment !== '').join('.');
 
 const leaves = new Map<string, z.ZodType>();
+const groups: string[] = [];
 
 function groupSchema(prefix: string, group: object): z.ZodType {
   const shape: Record<string, z.ZodType> = {};
   for (const [key, value] of Object.entries(group)) {
     const path = join(prefix, key);
     const schema = typeof value === 'object' ? groupSchema(path, value) : leafSchema(path, value);
-    if (typeof value !== 'object') leaves.set(path, schema);
+    if (typeof value === 'object') groups.push(path);
+    else leaves.set(path, schema);
     shape[key] = schema.optional();
   }
   return z.strictObject(shape).describe('a group of settings, { … }');
@@ -90,7 +95,7 @@ export function valueAt(config: object, path: string): unknown {
 function nearest(path: string): string | undefined {
   const last = path.slice(path.lastIndexOf('.') + 1);
   let best: { path: string; distance: number } | undefined;
-  for (const candidate of [...settings, ...Object.keys(defaults)]) {
+  for (const candidate of [...settings, ...groups]) {
     const theirs = candidate.slice(candidate.lastIndexOf('.') + 1);
     const elsewhere = candidate.slice(0, -theirs.length) === path.slice(0, -last.length) ? 0 : 0.4;
     const begins = last.length > 2 && theirs.startsWith(last);

@@ -99,7 +99,7 @@ async function readConfigFile(given: string | undefined): Promise<{ readonly fil
     if (error instanceof Failure) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') throw failure(file, 'there is no such file', error);
-    const advice = code === 'ERR_MODULE_NOT_FOUND' ? '; `export default { … }` needs no import' : '';
+    const advice = message.startsWith('Cannot find') ? '; `export default { … }` needs no import' : '';
     throw failure(file, `it can't be read (${message.split('\n')[0]}${advice})`, error);
   }
 }

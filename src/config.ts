@@ -1,5 +1,6 @@
 import type { MessengerLimits } from './actors/messages.ts';
 import { defaultRegionSettings, type RegionSettings } from './cluster/region.ts';
+import { defaultLevelSettings, type LevelSettings } from './storage/level-settings.ts';
 import { defaultGatewaySettings, type GatewaySettings, type RateSettings } from './transport/settings.ts';
 
 /** Limits that both the gateway and the actors keep; they stand in `limits` alone. */
@@ -16,6 +17,7 @@ export interface Config {
   readonly rates: RateSettings & { readonly on: boolean };
   readonly messenger: Omit<MessengerLimits, Shared>;
   readonly runtime: RegionSettings & NodeSettings;
+  readonly storage: LevelSettings;
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'auto' | 'text' | 'json' };
 }
 
@@ -64,6 +66,7 @@ export const defaults: Config = {
     inboxKeepMs: 2_592_000_000,
   },
   runtime: { ...defaultRegionSettings, waitingMax: 100_000, lagMaxMs: 250, stopWithinMs: 8_000 },
+  storage: defaultLevelSettings,
   log: { level: 'info', format: 'auto' },
 };
 

@@ -67,9 +67,9 @@ class Opened {
   }
 }
 
-async function openStore(config: Config, clock: Clock): Promise<Store> {
-  if (config.store === 'memory') return openMemoryStore();
-  return openLevelStore({ directory: storeDirectory(config.data), clock, settings: config.storage });
+async function openStore(config: Config, clock: Clock, log: Log): Promise<Store> {
+  if (config.store === 'memory') return openMemoryStore({ clock });
+  return openLevelStore({ directory: storeDirectory(config.data), clock, settings: config.storage, log });
 }
 
 /** Puts a node together and opens its port. What fails here fails with one sentence, and leaves nothing open. */
@@ -87,7 +87,7 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
   const { config, log, clock = systemClock } = parts;
   await checkPort(config.listen.host, config.listen.port);
   await prepareDirectory(config.data);
-  const store = await openStore(config, clock);
+  const store = await openStore(config, clock, log);
   opened.add(() => store.close());
   const verify = await openVerify({ settings: config.tokens, secret: parts.secret ?? (await keepSecret(config.data)), clock });
 

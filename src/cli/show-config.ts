@@ -29,4 +29,8 @@ function asJson({ config, file, origins }: Loaded, secretFrom: string): string {
   return `${JSON.stringify({ file, settings: values, secret: { from: secretFrom } }, null, 2)}\n`;
 }
 
-const shown = (value: unknown): string => (typeof value === 'number' ? value.toLocaleString('en') : value === '' ? '""' : String(value));
+/** As it would be typed into the file. */
+function shown(value: unknown): string {
+  if (typeof value === 'number' && value >= 10_000) return value.toLocaleString('en').replaceAll(',', '_');
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+}
