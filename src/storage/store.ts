@@ -130,4 +130,7 @@ export const KEY_BYTES_MAX = 200;
 
 /** The last position that may share a row with `first`. */
 export const splitAt = (first: number): number =>
-  Math.min(Math.floor(first / POSITIONS_PER_PARTITION) * POSITIONS_PER_PARTITION + POSITIONS_PER_PARTITION - 1, first + POSITIONS_PER_ROW_MAX - 1);
+  Math.min(
+    Math.floor(first / POSITIONS_PER_PARTITION) * POSITIONS_PER_PARTITION + POSITIONS_PER_PARTITION - 1,
+    first + POSITIONS_PER_ROW_MAX - 1,
+  );

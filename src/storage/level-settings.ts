@@ -1,0 +1,37 @@
+import type { PumpSettings } from './pump.ts';
+import type { ReadWindowSettings } from './read-window.ts';
+
+export interface LevelSettings extends PumpSettings, ReadWindowSettings {
+  /** With less than this free, writes are refused. */
+  readonly freeBytesMin: number;
+  readonly freeCheckMs: number;
+  /** Between attempts to open the files again after a failed write. */
+  readonly reopenMs: number;
+  /** How often deadlines are looked at. */
+  readonly tickMs: number;
+  /** Rows that a prune removes at a time; other writes go between. */
+  readonly pruneRowsMax: number;
+}
+
+export const defaultLevelSettings: LevelSettings = {
+  // A message goes alice → bob → alice, a turn each; what they write then shares one fsync.
+  gatherTurns: 2,
+  // 5,000 rows or 15 ms of writing: more would only make those who wait, wait longer.
+  batchBytesMax: 2 ** 20,
+  // Two seconds at the fastest that was measured: beyond that callers have given up.
+  pendingBytesMax: 64 * 2 ** 20,
+  pendingCallsMax: 200_000,
+  queueDeadlineMs: 2000,
+  // A healthy disk answers within 0.2 s even while LevelDB compacts.
+  stallMs: 1000,
+  // Node's pool has four threads: one stays free for writing.
+  readsUnderWayMax: 3,
+  readsWaitingMax: 10_000,
+  // LevelDB needs room for two compactions and what is written between two checks.
+  freeBytesMin: 512 * 2 ** 20,
+  freeCheckMs: 2000,
+  reopenMs: 1000,
+  tickMs: 100,
+  // Under a millisecond of writing.
+  pruneRowsMax: 256,
+};
