@@ -1,0 +1,286 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import type { ActorKind, Command, Effect, SessionAddress, Sessions } from '../src/cluster/actor.ts';
+import { Alarms } from '../src/cluster/alarms.ts';
+import { Mailbox } from '../src/cluster/mailbox.ts';
+import { defaultRegionSettings, Region, type RegionSettings } from '../src/cluster/region.ts';
+import { Failure } from '../src/failure.ts';
+import { silentLog } from '../src/log.ts';
+import { openMemoryStore } from '../src/storage/memory.ts';
+import type { Row } from '../src/storage/store.ts';
+import { ManualClock } from './support/manual-clock.ts';
+import { Disk } from './support/world.ts';
+
+/** A counter: the smallest actor that stores something. */
+interface Counter {
+  readonly id: string;
+  count: number;
+  dirty: boolean;
+}
+
+type Count =
+  | { readonly kind: 'add'; readonly by: SessionAddress }
+  | { readonly kind: 'poison'; readonly by: SessionAddress }
+  | { readonly kind: 'refuse-me'; readonly by: SessionAddress }
+  | { readonly kind: 'gossip' }
+  | { readonly kind: 'add-there'; readonly to: string; readonly by: SessionAddress }
+  | { readonly kind: 'added-from'; readonly by: SessionAddress }
+  | { readonly kind: 'alarm' };
+
+const session: SessionAddress = { node: 'n1', id: 1 };
+const emit = (frame: unknown): Effect => ({ kind: 'emit', session, tag: 0, frame });
+
+const counter: ActorKind<Counter, Count, { readonly kind: 'added' }> = {
+  kind: 'counter',
+  *restore(id) {
+    const [rows] = (yield [{ kind: 'forward', log: 'inbox', of: id, after: 0, limit: 1000 }]) as [readonly Row[]];
+    return { id, count: rows.length, dirty: false };
+  },
+  load: () => undefined,
+  decide(state, command) {
+    switch (command.kind) {
+      case 'add':
+      case 'added-from':
+        return { events: [{ kind: 'added' }], effects: [emit(`${state.id}=${state.count + 1}`)] };
+      case 'add-there':
+        return { events: [{ kind: 'added' }], effects: [{ kind: 'tell', to: { kind: 'counter', id: command.to }, command: { ...command, kind: 'added-from' }, when: 'ordered' }] };
+      case 'poison':
+        throw new TypeError('a bug');
+      case 'refuse-me':
+        throw new Failure('forbidden', 'no');
+      default:
+        return { events: [], effects: [] };
+    }
+  },
+  apply(state) {
+    state.count += 1;
+    state.dirty = true;
+  },
+  conclude(state, events, epoch) {
+    const first = state.count - events.length + 1;
+    const writes = events.map((_, index) => ({
+      kind: 'append' as const,
+      log: 'inbox' as const,
+      of: state.id,
+      first: first + index,
+      last: first + index,
+      epoch,
+      payload: new Uint8Array(1),
+    }));
+    return { writes, effects: [] };
+  },
+  refuse: (command, failure) => (command.kind === 'gossip' ? [] : [emit(`${command.kind}: ${failure.code}`)]),
+  sheddable: ({ kind }) => kind === 'gossip',
+  fromClient: ({ kind }) => kind === 'add',
+  dirty: (state) => state.dirty,
+  derive(state) {
+    state.dirty = false;
+    return [];
+  },
+  idle: () => true,
+  bytes: () => 1000,
+  carry() {},
+  abandon: (state) => [emit(`${state.id} abandoned`)],
+};
+
+interface Node {
+  readonly clock: ManualClock;
+  readonly disk: Disk;
+  readonly region: Region;
+  readonly told: unknown[];
+  tell(id: string, command: Count): void;
+  settle(): Promise<void>;
+  pass(ms: number): Promise<void>;
+}
+
+function node(test: Test, settings: Partial<RegionSettings> = {}, traits?: { ordered: boolean; durable: boolean }): Node {
+  const clock = new ManualClock();
+  const disk = new Disk(openMemoryStore({ clock }));
+  if (traits !== undefined) Object.defineProperty(disk, 'traits', { value: traits });
+  const told: unknown[] = [];
+  const sessions: Sessions = { emit: (_session, _tag, frame) => told.push(frame), close() {} };
+  const region = new Region({ node: 'n1', epoch: 1, store: disk, sessions, clock, log: silentLog, settings: { ...defaultRegionSettings, ...settings }, kinds: [counter] });
+  test.teardown(() => region.halt());
+  const settle = async (): Promise<void> => {
+    for (let quiet = 0; quiet < 3; ) {
+      await turn();
+      if (disk.waiting > 0) await disk.flush();
+      quiet = region.quiet ? quiet + 1 : 0;
+    }
+  };
+  return {
+    clock,
+    disk,
+    region,
+    told,
+    settle,
+    tell: (id, command) => region.tell({ kind: 'counter', id }, command),
+    async pass(ms) {
+      for (let left = ms; left > 0; left -= 100) {
+        clock.advance(Math.min(left, 100));
+        for (let i = 0; i < 3; i++) await turn();
+        await disk.flush();
+      }
+    },
+  };
+}
+
+const add: Count = { kind: 'add', by: session };
+const poison = (): Count => ({ kind: 'poison', by: session });
+
+t.test('nothing is told before what it follows from is stored (nothing-unfenced)', async (t) => {
+  const n = node(t);
+  n.tell('a', add);
+  n.tell('a', add);
+  for (let i = 0; i < 10; i++) await turn();
+  t.equal(n.disk.waiting, 1, 'one write for a turn');
+  t.same(n.told, []);
+  await n.settle();
+  t.same(n.told, ['a=1', 'a=2']);
+});
+
+t.test('on an ordered store a tell goes out with the write; on another only after it', async (t) => {
+  for (const ordered of [true, false]) {
+    const n = node(t, {}, { ordered, durable: true });
+    n.tell('a', { kind: 'add-there', to: 'b', by: session });
+    for (let i = 0; i < 10; i++) await turn();
+    t.equal(n.disk.waiting, ordered ? 2 : 1);
+    await n.settle();
+    t.same(n.told, ['b=1']);
+  }
+});
+
+t.test('what follows from a write that was lost is void, and its sender is told', async (t) => {
+  const n = node(t);
+  await n.settle();
+  n.tell('b', add);
+  await n.settle();
+  n.tell('a', { kind: 'add-there', to: 'b', by: session });
+  while (n.disk.waiting === 0) await turn();
+  n.disk.failing = true;
+  await n.disk.flush();
+  await n.settle();
+  n.tell('b', add);
+  await n.settle();
+  t.notOk(n.told.includes('b=3'), 'b never counted what came from the lost turn');
+  t.ok(n.told.includes('b=2'));
+});
+
+t.test('a refusal is told to its sender and changes nothing', async (t) => {
+  const n = node(t);
+  n.tell('a', { kind: 'refuse-me', by: session });
+  n.tell('a', add);
+  await n.settle();
+  t.same(n.told, ['refuse-me: forbidden', 'a=1']);
+});
+
+t.test('a command that crashes twice is set aside; those around it are decided once', async (t) => {
+  const n = node(t);
+  n.tell('a', add);
+  n.tell('a', poison());
+  n.tell('a', add);
+  n.tell('b', add);
+  await n.settle();
+  t.same(n.told.filter((frame) => frame !== 'a abandoned').sort(), ['a=1', 'a=2', 'b=1', 'poison: internal']);
+  t.equal(n.region.stats().crashes, 2);
+});
+
+t.test('an actor that keeps crashing rests, longer each time; others go on', async (t) => {
+  const n = node(t);
+  for (let i = 0; i < 2; i++) n.tell('a', poison());
+  await n.pass(0);
+  for (let i = 0; i < 20; i++) await turn();
+  n.tell('a', add);
+  t.equal(n.told.at(-1), 'add: unavailable');
+  n.tell('b', add);
+  await n.disk.flush();
+  for (let i = 0; i < 10; i++) await turn();
+  await n.disk.flush();
+  await turn();
+  t.ok(n.told.includes('b=1'));
+  await n.pass(300);
+  n.tell('a', add);
+  await n.settle();
+  t.ok(n.told.includes('a=1'), 'after its rest it works again');
+});
+
+t.test('the mailbox is bounded: gossip is dropped, clients are refused, actors have more room (bounded)', async (t) => {
+  const n = node(t, { mailboxClientMax: 10, mailboxMax: 20 });
+  for (let i = 0; i < 15; i++) n.tell('a', add);
+  for (let i = 0; i < 5; i++) n.tell('a', { kind: 'gossip' });
+  for (let i = 0; i < 15; i++) n.tell('a', { kind: 'added-from', by: session });
+  t.same(n.told, [...Array(5).fill('add: overloaded'), ...Array(5).fill('added-from: overloaded')]);
+  await n.settle();
+  t.ok(n.told.includes('a=20'));
+});
+
+t.test('idle activations are unloaded after a time, and come back as they were', async (t) => {
+  const n = node(t, { passivateAfterMs: 5000, deriveEveryMs: 1000 });
+  n.tell('a', add);
+  await n.settle();
+  t.same(n.region.stats().loaded, { counter: 1 });
+  await n.pass(9000);
+  t.same(n.region.stats().loaded, { counter: 0 });
+  n.tell('a', add);
+  await n.settle();
+  t.equal(n.told.at(-1), 'a=2');
+});
+
+t.test('above the memory bound the least recently used go first', async (t) => {
+  const n = node(t, { activationBytesMax: 5500, deriveEveryMs: 200 });
+  for (const id of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) {
+    n.tell(id, { kind: 'alarm' });
+    await n.settle();
+    n.clock.advance(1);
+  }
+  n.tell('a', { kind: 'alarm' });
+  await n.pass(3000);
+  t.same(n.region.stats().loaded, { counter: 5 }, 'as many as needed, and about no more');
+  const before = n.region.stats().restored;
+  n.tell('a', add);
+  await n.settle();
+  t.equal(n.region.stats().restored, before, 'the one just used is still there');
+});
+
+t.test('halting tells nothing more, though writes still end', async (t) => {
+  const n = node(t);
+  n.tell('a', add);
+  while (n.disk.waiting === 0) await turn();
+  n.region.halt();
+  await n.disk.flush();
+  await turn();
+  t.same(n.told, []);
+});
+
+t.test('alarms ring once, at the earliest time asked for', async (t) => {
+  const clock = new ManualClock();
+  const rung: string[] = [];
+  const alarms = new Alarms<{ name: string }>(clock, 20, ({ name }) => rung.push(name));
+  const a = { name: 'a' };
+  alarms.set(a, 1000);
+  alarms.set(a, 100);
+  alarms.set(a, 500);
+  alarms.set({ name: 'b' }, 0);
+  clock.advance(60);
+  t.same(rung, ['b']);
+  clock.advance(100);
+  t.same(rung, ['b', 'a']);
+  clock.advance(5000);
+  t.same(rung, ['b', 'a']);
+  alarms.stop();
+  t.equal(clock.timers, 0);
+});
+
+t.test('a mailbox gives back what it was given, in order', async (t) => {
+  const mailbox = new Mailbox<Command>();
+  const letter = (kind: string) => ({ command: { kind }, losses: undefined });
+  for (let i = 0; i < 500; i++) mailbox.push(letter(`${i}`));
+  for (let i = 0; i < 300; i++) t.equal(mailbox.shift()?.command.kind, `${i}`);
+  mailbox.unshift([letter('x'), letter('y')]);
+  t.equal(mailbox.length, 202);
+  t.equal(mailbox.shift()?.command.kind, 'x');
+  t.equal(mailbox.shift()?.command.kind, 'y');
+  t.equal(mailbox.shift()?.command.kind, '300');
+  t.equal(mailbox.drain().length, 199);
+  t.equal(mailbox.shift(), undefined);
+});
