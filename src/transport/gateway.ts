@@ -167,12 +167,13 @@ export function openGateway(options: GatewayOptions): Promise<Gateway> {
   });
 }
 
-type Listen = (host: string, port: number, options: number, listening: (socket: uWS.us_listen_socket | false) => void) => unknown;
 /** LIBUS_LISTEN_EXCLUSIVE_PORT: two nodes that share a port would each have half of the clients. */
 const ALONE = 1;
 
 /** `listen` with a host and options, which the types of uWebSockets.js leave out. */
-const listenAlone = (app: uWS.TemplatedApp, ...parts: Parameters<Listen>): unknown => (app.listen as Listen).apply(app, parts);
+function listenAlone(app: uWS.TemplatedApp, host: string, port: number, listening: (socket: uWS.us_listen_socket | false) => void): void {
+  Reflect.apply(app.listen, app, [host, port, ALONE, listening]);
+}
 
 /** What `welcome` tells the client it is held to (PROTOCOL 3.8.1). */
 function limitsOf(settings: GatewaySettings): object {

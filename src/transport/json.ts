@@ -11,7 +11,9 @@ export const json: Codec = {
     const texts = frames.length === 1 ? textOf(frames[0] as WireFrame) : frames.map(textOf).join(',');
     return framesIn(frames) === 1 ? texts : `[${texts}]`;
   },
-  rest: () => texts.clear(),
+  rest() {
+    if (texts.size > 0) texts.clear();
+  },
 };
 
 function framesOf(message: Buffer, limits: FrameLimits): readonly unknown[] {

@@ -188,22 +188,18 @@ function putText(text: string): void {
   for (let i = 0; i < length; i++) out[end++] = text.charCodeAt(i);
 }
 
+/** Past 32 bits as a double, as `pack` does: many decoders make a uint64 something else than a number. */
 function putInteger(value: number): void {
-  let low = value;
-  if (value < UINT32_SPAN) out[end++] = 0xce;
-  else {
-    const high = Math.floor(value / UINT32_SPAN);
-    low = value - high * UINT32_SPAN;
-    out[end++] = 0xcf;
-    out[end++] = high >>> 24;
-    out[end++] = high >>> 16;
-    out[end++] = high >>> 8;
-    out[end++] = high;
+  if (value >= UINT32_SPAN) {
+    out[end++] = 0xcb;
+    end = out.writeDoubleBE(value, end);
+    return;
   }
-  out[end++] = low >>> 24;
-  out[end++] = low >>> 16;
-  out[end++] = low >>> 8;
-  out[end++] = low;
+  out[end++] = 0xce;
+  out[end++] = value >>> 24;
+  out[end++] = value >>> 16;
+  out[end++] = value >>> 8;
+  out[end++] = value;
 }
 
 function room(bytes: number): void {
