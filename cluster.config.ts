@@ -87,7 +87,6 @@ export default defineConfig({
     cacheEntriesMax: 15, // newest entries of a conversation kept in memory: what a phone's screen shows
     watchersMax: 10_000, // who watches one user: each change of presence is told to all of them
     blocksMax: 1_000, // users that one user blocks; looked at with each direct message
-    conversationsMax: 100_000, // of one user: their list is in memory while they are
     unsettledPerUserMax: 1_024, // sends of one user that some member hasn't stored yet
     offlineGraceMs: 5_000, // a train in a tunnel isn't announced as offline
     receiptCoalesceMs: 50, // watermarks are told this much later and together; ten times that in a group of 100

@@ -56,7 +56,6 @@ export const defaults: Config = {
     cacheEntriesMax: 15,
     watchersMax: 10_000,
     blocksMax: 1_000,
-    conversationsMax: 100_000,
     unsettledPerUserMax: 1_024,
     offlineGraceMs: 5_000,
     receiptCoalesceMs: 50,

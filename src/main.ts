@@ -5,12 +5,15 @@ import { userActor } from './actors/user.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Sessions } from './cluster/actor.ts';
 import { Region } from './cluster/region.ts';
+import { soleOwner } from './cluster/ring.ts';
+import { Router } from './cluster/router.ts';
 import { type Config, gatewaySettings, messengerLimits } from './config.ts';
-import { keepSecret, prepareDirectory, removeNote, storeDirectory, writeNote } from './data-directory.ts';
+import { keepSecret, prepareDirectory, readNote, readSecret, removeNote, storeDirectory, writeNote } from './data-directory.ts';
 import { Failure } from './failure.ts';
 import type { UserId } from './ids.ts';
 import type { Log } from './log.ts';
 import { watchOverload } from './overload.ts';
+import { refuseSecondNode } from './running-node.ts';
 import { openLevelStore } from './storage/leveldb.ts';
 import { openMemoryStore } from './storage/memory.ts';
 import type { Store } from './storage/store.ts';
@@ -33,9 +36,6 @@ export interface NodeParts {
   /** Of PARLEY_SECRET; without it the one in the data directory is used, and made on first start. */
   readonly secret?: string | undefined;
 }
-
-/** On one machine there is one owner of everything, for ever. */
-const EPOCH = 1;
 
 /** Refuses a port that is taken before anything is touched. The gateway could share it, and must not. */
 async function checkPort(host: string, port: number): Promise<void> {
@@ -85,11 +85,13 @@ export async function startNode(parts: NodeParts): Promise<Node> {
 
 async function open(parts: NodeParts, opened: Opened): Promise<Node> {
   const { config, log, clock = systemClock } = parts;
+  const { data } = config;
+  await refuseSecondNode(data, await readNote(data), parts.secret ?? (await readSecret(data)), clock.now());
   await checkPort(config.listen.host, config.listen.port);
-  await prepareDirectory(config.data);
+  await prepareDirectory(data);
   const store = await openStore(config, clock, log);
   opened.add(() => store.close());
-  const verify = await openVerify({ settings: config.tokens, secret: parts.secret ?? (await keepSecret(config.data)), clock });
+  const verify = await openVerify({ settings: config.tokens, secret: parts.secret ?? (await keepSecret(data)), clock });
 
   // Region and gateway know each other; the gateway comes last, because it lets clients in.
   let gateway: Gateway | undefined;
@@ -98,9 +100,10 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
     close: (session, code, reason) => gateway?.sessions.close(session, code, reason),
   };
   const limits = messengerLimits(config);
+  const ring = soleOwner(config.node);
   const region = new Region({
     node: config.node,
-    epoch: EPOCH,
+    ring,
     store,
     sessions,
     clock,
@@ -108,6 +111,7 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
     settings: config.runtime,
     kinds: [userActor(limits), groupActor(limits)],
   });
+  const router = new Router(config.node, ring, region);
   const overload = watchOverload(clock, { ...config.runtime, retryMs: config.limits.overloadedRetryMs }, () => region.stats().waiting);
   opened.add(() => overload.stop());
   let stopping: Promise<void> | undefined;
@@ -117,7 +121,7 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
     clock,
     log,
     node: config.node,
-    tellUser: (user: UserId, command: SessionCommand) => region.tell({ kind: 'user', id: user }, command),
+    tellUser: (user: UserId, command: SessionCommand) => router.tell({ kind: 'user', id: user }, command),
     verify,
     shed: overload.shed,
     notReady: () => (stopping === undefined ? refusing(store) : 'this node is stopping'),
@@ -134,8 +138,8 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
   const { port } = gateway;
   opened.add(() => gateway?.close());
   const url = `http://${reachable(config.listen.host)}:${port}`;
-  await writeNote(config.data, { pid: process.pid, url, startedAt });
-  opened.add(() => removeNote(config.data));
+  await writeNote(data, { pid: process.pid, url, startedAt });
+  opened.add(() => removeNote(data));
 
   const stop = async (reason: string): Promise<void> => {
     const until = clock.monotonic() + config.runtime.stopWithinMs;

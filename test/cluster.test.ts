@@ -4,6 +4,7 @@ import type { ActorKind, Command, Effect, SessionAddress, Sessions } from '../sr
 import { Alarms } from '../src/cluster/alarms.ts';
 import { Mailbox } from '../src/cluster/mailbox.ts';
 import { defaultRegionSettings, Region, type RegionSettings } from '../src/cluster/region.ts';
+import { soleOwner } from '../src/cluster/ring.ts';
 import { Failure } from '../src/failure.ts';
 import { silentLog } from '../src/log.ts';
 import { openMemoryStore } from '../src/storage/memory.ts';
@@ -43,7 +44,12 @@ const counter: ActorKind<Counter, Count, { readonly kind: 'added' }> = {
       case 'added-from':
         return { events: [{ kind: 'added' }], effects: [emit(`${state.id}=${state.count + 1}`)] };
       case 'add-there':
-        return { events: [{ kind: 'added' }], effects: [{ kind: 'tell', to: { kind: 'counter', id: command.to }, command: { ...command, kind: 'added-from' }, when: 'ordered' }] };
+        return {
+          events: [{ kind: 'added' }],
+          effects: [
+            { kind: 'tell', to: { kind: 'counter', id: command.to }, command: { ...command, kind: 'added-from' }, when: 'ordered' },
+          ],
+        };
       case 'poison':
         throw new TypeError('a bug');
       case 'refuse-me':
@@ -99,7 +105,16 @@ function node(test: Test, settings: Partial<RegionSettings> = {}, traits?: { ord
   if (traits !== undefined) Object.defineProperty(disk, 'traits', { value: traits });
   const told: unknown[] = [];
   const sessions: Sessions = { emit: (_session, _tag, frame) => told.push(frame), close() {} };
-  const region = new Region({ node: 'n1', epoch: 1, store: disk, sessions, clock, log: silentLog, settings: { ...defaultRegionSettings, ...settings }, kinds: [counter] });
+  const region = new Region({
+    node: 'n1',
+    ring: soleOwner('n1'),
+    store: disk,
+    sessions,
+    clock,
+    log: silentLog,
+    settings: { ...defaultRegionSettings, ...settings },
+    kinds: [counter],
+  });
   test.teardown(() => region.halt());
   const settle = async (): Promise<void> => {
     for (let quiet = 0; quiet < 3; ) {

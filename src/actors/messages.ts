@@ -245,7 +245,6 @@ export interface MessengerLimits {
   readonly watchersMax: number;
   readonly blocksMax: number;
   readonly groupMembersMax: number;
-  readonly conversationsMax: number;
   readonly unsettledPerUserMax: number;
   readonly offlineGraceMs: number;
   readonly receiptCoalesceMs: number;

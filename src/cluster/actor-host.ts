@@ -23,8 +23,9 @@ export interface HostSettings {
 /** What a host needs of the region that it lives in. */
 export interface Surroundings {
   readonly settings: HostSettings;
-  readonly epoch: number;
   readonly ordered: boolean;
+  /** The epoch under which an actor's rows are written. */
+  epochOf(address: Address): number;
   now(): number;
   monotonic(): number;
   employ(host: TurnTaker, address: Address): Employee;
@@ -67,6 +68,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   readonly address: Address;
   readonly #kind: ActorKind<State, Received, Event>;
   readonly #around: Surroundings;
+  readonly #epoch: number;
   readonly #mailbox = new Mailbox<Received>();
   #phase: Phase = 'restoring';
   #state: State | undefined;
@@ -91,6 +93,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.address = address;
     this.#kind = kind;
     this.#around = around;
+    this.#epoch = around.epochOf(address);
     this.lastActive = around.monotonic();
     this.flushedAt = this.lastActive;
     this.#restore(undefined);
@@ -170,7 +173,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
       current = undefined;
       if (this.#flushDue) {
         this.#flushDue = false;
-        for (const write of this.#kind.derive(state, this.#around.epoch, now)) writes.push(write);
+        for (const write of this.#kind.derive(state, this.#epoch, now)) writes.push(write);
       }
     } catch (error) {
       this.#crash(taken, current, error);
@@ -264,7 +267,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   /** Concludes a round of events; gives what the actor told itself, to be decided in the same turn. */
   #settle(state: State, events: readonly Event[], now: number, writes: Write[], effects: Effect[], early: Effect[]): Received[] {
     if (events.length > 0) {
-      const conclusion = this.#kind.conclude(state, events, this.#around.epoch, now);
+      const conclusion = this.#kind.conclude(state, events, this.#epoch, now);
       for (const write of conclusion.writes) writes.push(write);
       for (const effect of conclusion.effects) effects.push(effect);
     }

@@ -7,6 +7,7 @@ import { ActorHost, type HostSettings, type Surroundings } from './actor-host.ts
 import { Alarms } from './alarms.ts';
 import { Executor, type TurnTaker } from './executor.ts';
 import { perform, ReadGate } from './reading.ts';
+import type { Ring } from './ring.ts';
 
 export interface RegionSettings extends HostSettings {
   /** Dirty derived rows are written at most this long after they changed. */
@@ -64,7 +65,7 @@ const SWEEP_TICK_MS = 100;
 
 export interface RegionParts {
   readonly node: string;
-  readonly epoch: number;
+  readonly ring: Ring;
   readonly store: Store;
   readonly sessions: Sessions;
   readonly clock: Clock;
@@ -218,10 +219,10 @@ export class Region {
   }
 
   #surroundings(): Surroundings {
-    const { clock, store, settings, epoch, log } = this.#parts;
+    const { clock, store, settings, ring, log } = this.#parts;
     return {
       settings,
-      epoch,
+      epochOf: (address) => ring.epochOf(address),
       ordered: store.traits.ordered,
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),

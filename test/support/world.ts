@@ -5,6 +5,7 @@ import type { MessengerLimits, Operation, ServerFrame, SessionCommand } from '..
 import { userActor } from '../../src/actors/user.ts';
 import type { SessionAddress, Sessions } from '../../src/cluster/actor.ts';
 import { defaultRegionSettings, Region } from '../../src/cluster/region.ts';
+import { soleOwner } from '../../src/cluster/ring.ts';
 import { Failure } from '../../src/failure.ts';
 import { type ClientId, conversationNamed, type DeviceId, type UserId } from '../../src/ids.ts';
 import { silentLog } from '../../src/log.ts';
@@ -19,7 +20,6 @@ export const testLimits: MessengerLimits = {
   watchersMax: 100,
   blocksMax: 10,
   groupMembersMax: 8,
-  conversationsMax: 1000,
   unsettledPerUserMax: 100,
   offlineGraceMs: 5000,
   receiptCoalesceMs: 100,
@@ -133,7 +133,7 @@ export class World implements Sessions {
     const kinds = [userActor(this.limits), groupActor(this.limits)];
     return new Region({
       node: 'n1',
-      epoch: 1,
+      ring: soleOwner('n1'),
       store: this.disk,
       sessions: this,
       clock: this.clock,
