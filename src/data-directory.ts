@@ -11,6 +11,7 @@ export interface NodeNote {
 }
 
 const code = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error);
+const isAbsent = (error: unknown): boolean => code(error) === 'ENOENT' || code(error) === 'ENOTDIR';
 const secretFile = (data: string): string => join(data, 'secret');
 const noteFile = (data: string): string => join(data, 'node.json');
 
@@ -36,7 +37,7 @@ export async function readSecret(data: string): Promise<string | undefined> {
     if (text !== '') return text;
     throw new Failure('unavailable', `${secretFile(data)} is empty; put the secret back, or delete it to have a new one made`);
   } catch (error) {
-    if (code(error) === 'ENOENT') return undefined;
+    if (isAbsent(error)) return undefined;
     if (error instanceof Failure) throw error;
     throw new Failure('unavailable', `${secretFile(data)} can't be read (${code(error)})`, { cause: error });
   }
@@ -60,7 +61,9 @@ export async function keepSecret(data: string): Promise<string> {
 }
 
 export async function writeNote(data: string, note: NodeNote): Promise<void> {
-  await writeFile(noteFile(data), `${JSON.stringify(note)}\n`, { mode: 0o600 });
+  const unfinished = `${noteFile(data)}.new`;
+  await writeFile(unfinished, `${JSON.stringify(note)}\n`, { mode: 0o600 });
+  await rename(unfinished, noteFile(data));
 }
 
 export const removeNote = (data: string): Promise<void> => rm(noteFile(data), { force: true });
@@ -69,7 +72,7 @@ export async function readNote(data: string): Promise<NodeNote | undefined> {
   try {
     return JSON.parse(await readFile(noteFile(data), 'utf8')) as NodeNote;
   } catch (error) {
-    if (code(error) === 'ENOENT') return undefined;
+    if (isAbsent(error)) return undefined;
     throw new Failure('unavailable', `${noteFile(data)} can't be read (${code(error)})`, { cause: error });
   }
 }

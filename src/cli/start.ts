@@ -19,9 +19,9 @@ export async function start(flags: Flags): Promise<void> {
   const starting = startNode({ config, log, secret: process.env['PARLEY_SECRET'] || undefined });
   stopOnSignals(starting, config, log);
   const node = await starting;
+  if (!config.rates.on) log.warn('limits-off', { advice: 'nobody’s rate is limited: for benches and tests only' });
   if (text) process.stdout.write(greeting(config, node));
   else announce(node, config, log);
-  if (!config.rates.on) log.warn('limits-off', { advice: 'nobody’s rate is limited: for benches and tests only' });
 }
 
 function announce(node: Node, config: Config, log: Log): void {

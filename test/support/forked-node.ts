@@ -29,6 +29,8 @@ export interface ForkedNode {
   kill(): Promise<void>;
   /** With SIGTERM. */
   stop(signal?: NodeJS.Signals): Promise<Exit>;
+  /** Waits for it to end by itself. */
+  exited(): Promise<Exit>;
   /** The same data and port, again. */
   restart(): Promise<void>;
 }
@@ -89,12 +91,11 @@ export async function forkNode(t: Test, options: { flags?: readonly string[]; da
     port = Number(new URL(wsUrl).port);
   }
 
-  async function end(signal: NodeJS.Signals): Promise<Exit> {
+  async function end(signal?: NodeJS.Signals): Promise<Exit> {
     const ending = child;
-    child = undefined;
     const startedAt = performance.now();
     if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return { code: null, signal: null, afterMs: 0 };
-    ending.kill(signal);
+    if (signal !== undefined) ending.kill(signal);
     const [code, by] = (await once(ending, 'close')) as [number | null, NodeJS.Signals | null];
     return { code, signal: by, afterMs: performance.now() - startedAt };
   }
@@ -117,6 +118,7 @@ export async function forkNode(t: Test, options: { flags?: readonly string[]; da
     token: testToken,
     kill: async () => void (await end('SIGKILL')),
     stop: (signal = 'SIGTERM') => end(signal),
+    exited: () => end(),
     restart: launch,
   };
 }
