@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import type { ServerFrame } from '../src/actors/messages.ts';
 import type { UserId } from '../src/ids.ts';
-import { type Device, message, textOf, World } from './support/world.ts';
+import { type Device, message, submission, textOf, World } from './support/world.ts';
 
 async function world(test: Test, limits: ConstructorParameters<typeof World>[0] = {}): Promise<World> {
   const made = new World(limits);
@@ -383,4 +383,65 @@ t.test('the inbox is pruned after its time; a cursor from before is told to star
   } as never);
   t.equal(one(history, 'page').entries.length, 11, 'history is kept');
   t.match(await w.send(alice, '@bob', 'c0'), { type: 'sent', seq: 1, lsn: 1, duplicate: true }, 'and so are client ids');
+});
+
+t.test('a member that is slow to store holds up `sent` only for a while, and is told again until it has everything', async (t) => {
+  const w = new World({}, { ordered: false, durable: true });
+  t.teardown(() => w.end());
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  const carol = await w.connect('carol');
+  await w.submit(alice, '#team', 'g1', { kind: 'created', title: 'T', members: users('bob', 'carol') });
+  w.disk.hangs = (writes) => writes.some(({ kind, of }) => kind === 'append' && of === 'bob');
+  const first = w.tell(alice, submission(alice.user, '#team', 'm1', message('one')));
+  await w.settle();
+  t.same(alice.answers.get(first), undefined, 'not stored for everybody: no `sent`');
+  t.match(alice.events.at(-1)?.entry, { clientId: 'm1' }, "the sender's stream doesn't wait");
+  t.match(carol.events.at(-1)?.entry, { clientId: 'm1' }, 'nor do others');
+  await w.pass(2000);
+  t.same(alice.answers.get(first), undefined);
+  await w.pass(3000);
+  t.match(alice.answers.get(first)?.[0], { type: 'sent', seq: 2 }, 'bob is lagging now');
+  t.match(await w.send(alice, '#team', 'm2'), { type: 'sent', seq: 3 }, 'and holds up nothing more');
+  w.disk.hangs = () => false;
+  await w.pass(5000);
+  t.same(seen(bob).slice(1), [
+    [2, '#team', 2, 'message'],
+    [3, '#team', 3, 'message'],
+  ]);
+  t.match(await w.send(carol, '#team', 'm3'), { type: 'sent', seq: 4 });
+  t.same(seen(bob).at(-1), [4, '#team', 4, 'message']);
+  await w.pass(5000);
+  await w.crash();
+  t.match(await w.send(await w.connect('alice'), '#team', 'm4'), { type: 'sent', seq: 5 });
+  t.equal((await w.connect('bob', 'desk', 0)).events.length, 5);
+});
+
+t.test('typing reaches members that are connected, and nobody who is blocked', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  await w.send(alice, '@bob', 'c1');
+  const typing = async (): Promise<number> => {
+    await w.ask(alice, { kind: 'typing', conversation: 'alice:bob', id: undefined } as never);
+    return bob.frames.filter((frame) => frame.type === 'typing').length;
+  };
+  t.equal(await typing(), 1);
+  t.notOk(alice.frames.some((frame) => frame.type === 'typing'));
+  await w.ask(bob, { kind: 'block', user: 'alice', id: 'b' } as never);
+  t.equal(await typing(), 1);
+});
+
+t.test('when all is quiet no actor keeps anything waiting, and all are unloaded (quiet-ends)', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  await w.submit(alice, '#team', 'g1', { kind: 'created', title: 'T', members: users('bob') });
+  for (let i = 0; i < 10; i++) await w.send(i % 2 === 0 ? alice : bob, '#team', `m${i}`);
+  await w.send(alice, '@bob', 'd1');
+  await w.ask(alice, { kind: 'watch', users: ['bob'], id: 'w' } as never);
+  w.disconnect(alice);
+  w.disconnect(bob);
+  await w.pass(200_000);
+  t.same(w.region.stats().loaded, { user: 0, group: 0 });
 });

@@ -10,7 +10,7 @@ import { Failure } from '../../src/failure.ts';
 import { type ClientId, conversationNamed, type DeviceId, type UserId } from '../../src/ids.ts';
 import { silentLog } from '../../src/log.ts';
 import { openMemoryStore } from '../../src/storage/memory.ts';
-import type { Store, Write } from '../../src/storage/store.ts';
+import type { Store, StoreTraits, Write } from '../../src/storage/store.ts';
 import { ManualClock } from './manual-clock.ts';
 
 export const testLimits: MessengerLimits = {
@@ -34,17 +34,21 @@ export class Disk implements Store {
   readonly inner: Store;
   readonly #waiting: { readonly writes: readonly Write[]; readonly done: () => void; readonly failed: (failure: Failure) => void }[] = [];
   failing = false;
+  /** Writes that hang for now, though later ones are stored: only where the store isn't `ordered`. */
+  hangs: (writes: readonly Write[]) => boolean = () => false;
+  readonly traits: StoreTraits;
 
-  constructor(inner: Store) {
+  constructor(inner: Store, traits = inner.traits) {
     this.inner = inner;
-  }
-
-  get traits() {
-    return this.inner.traits;
+    this.traits = traits;
   }
 
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.filter(({ writes }) => !this.hangs(writes)).length;
+  }
+
+  get hanging(): number {
+    return this.#waiting.length - this.waiting;
   }
 
   write(writes: readonly Write[]): Promise<void> {
@@ -53,7 +57,9 @@ export class Disk implements Store {
 
   /** Makes the oldest `count` writes durable; or fails all, if it is failing. */
   async flush(count = this.#waiting.length): Promise<void> {
-    for (const { writes, done, failed } of this.#waiting.splice(0, this.failing ? this.#waiting.length : count)) {
+    const taken = this.#waiting.splice(0, this.failing ? this.#waiting.length : count);
+    this.#waiting.unshift(...taken.filter(({ writes }) => this.hangs(writes)));
+    for (const { writes, done, failed } of taken.filter(({ writes }) => !this.hangs(writes))) {
       if (this.failing) failed(new Failure('unavailable', 'the disk fails'));
       else {
         await this.inner.write(writes);
@@ -123,9 +129,9 @@ export class World implements Sessions {
   #tag = 0;
   #session = 0;
 
-  constructor(limits: Partial<MessengerLimits> = {}) {
+  constructor(limits: Partial<MessengerLimits> = {}, traits?: StoreTraits) {
     this.limits = { ...testLimits, ...limits };
-    this.disk = new Disk(openMemoryStore({ clock: this.clock }));
+    this.disk = new Disk(openMemoryStore({ clock: this.clock }), traits);
     this.region = this.#start();
   }
 
@@ -155,12 +161,12 @@ export class World implements Sessions {
 
   /** Until nobody has anything left to do: no turn is due, no write under way. */
   async settle(): Promise<void> {
-    for (let quiet = 0; quiet < 3; ) {
+    for (let quiet = 0; quiet < 5; ) {
       await turn();
       if (this.disk.waiting > 0) {
         await this.disk.flush();
         quiet = 0;
-      } else if (this.region.quiet) quiet += 1;
+      } else if (this.region.quiet || this.disk.hanging > 0) quiet += 1;
       else quiet = 0;
     }
   }
