@@ -21,20 +21,24 @@ let failed = 0;
 for (let round = 0; round < Number(values.rounds); round++) {
   const seed = Number(values.seed) + round;
   console.log(`round ${round + 1} of ${values.rounds}, seed ${seed}`);
-  const { violations, counts, directory } = await runRound({
-    seed,
-    pairs: Number(values.pairs),
-    groups: Number(values.groups),
-    loadMs: Number(values.seconds) * 1_000,
-    kills: Number(values.kills),
-    say: (what) => console.log(`  ${what}`),
-  });
-  console.log(`  ${JSON.stringify(counts)}`);
-  console.log(describe(violations).replace(/^/gm, '  '));
-  if (violations.length > 0) {
-    failed += 1;
-    console.log(`  records and data: ${directory}; again: npm run crash -- --rounds 1 --seed ${seed}`);
+  try {
+    const { violations, counts, directory } = await runRound({
+      seed,
+      pairs: Number(values.pairs),
+      groups: Number(values.groups),
+      loadMs: Number(values.seconds) * 1_000,
+      kills: Number(values.kills),
+      say: (what) => console.log(`  ${what}`),
+    });
+    console.log(`  ${JSON.stringify(counts)}`);
+    console.log(describe(violations).replace(/^/gm, '  '));
+    if (violations.length === 0) continue;
+    console.log(`  records and data: ${directory}`);
+  } catch (thrown) {
+    console.log(`  the round could not be finished: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
   }
+  failed += 1;
+  console.log(`  again: npm run crash -- --rounds 1 --seed ${seed}`);
 }
 console.log(failed === 0 ? 'every round holds' : `${failed} of ${values.rounds} rounds broke a promise`);
 process.exitCode = failed === 0 ? 0 : 1;

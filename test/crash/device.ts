@@ -35,7 +35,7 @@ export interface DeviceOptions {
 }
 
 /** A device gives up after this, and the answer is recorded as a time-out. */
-export const GIVE_UP_MS = 60_000;
+export const GIVE_UP_MS = 30_000;
 
 /** The frame that asks for a submission. */
 export function frameOf({ clientId, conversation, entry, body }: TestSubmission): {
