@@ -6,7 +6,7 @@ import { createDecoder } from 'fast-jwt';
 import t, { type Test } from 'tap';
 import WebSocket from 'ws';
 import { temporaryDirectory } from './support/data.ts';
-import { cleanEnvironment, forkNode, run } from './support/forked-node.ts';
+import { cleanEnvironment, forkNode, PROGRAM, run } from './support/forked-node.ts';
 import { testSecret } from './support/token.ts';
 import { waitUntil } from './support/wait-until.ts';
 
@@ -234,8 +234,7 @@ interface Started {
 
 /** The program as a person starts it, without the environment of tests. */
 async function startUntilListening(t: Test, args: readonly string[]): Promise<Started> {
-  const program = join(import.meta.dirname, '..', 'scripts', 'parley.mjs');
-  const child = spawn(process.execPath, [program, ...args], { env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [PROGRAM, ...args], { env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'inherit'] });
   let stdout = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   t.teardown(() => child.kill('SIGKILL'));

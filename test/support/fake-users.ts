@@ -76,11 +76,20 @@ export class FakeUsers {
         return this.submit(user, command);
       case 'history': {
         const entries = user.events.filter(({ conversation }) => conversation === command.conversation).map(({ entry }) => entry);
-        return this.emit(command, { type: 'page', id: command.id, conversation: nameFor(command.conversation, user.id), entries, more: false });
+        return this.emit(command, {
+          type: 'page',
+          id: command.id,
+          conversation: nameFor(command.conversation, user.id),
+          entries,
+          more: false,
+        });
       }
       case 'conversations': {
         const last = user.events.at(-1);
-        const items = last === undefined ? [] : [{ conversation: nameFor(last.conversation, user.id), lastSeq: last.entry.seq, last: last.entry, read: 0, unread: 1 }];
+        const items =
+          last === undefined
+            ? []
+            : [{ conversation: nameFor(last.conversation, user.id), lastSeq: last.entry.seq, last: last.entry, read: 0, unread: 1 }];
         return this.emit(command, { type: 'conversations', id: command.id, items });
       }
       case 'receipts':
@@ -124,7 +133,13 @@ export class FakeUsers {
     else tell();
   }
 
-  private post(from: UserId, to: UserId, clientId: ClientId, body: Uint8Array, by?: SessionAddress): Extract<ServerFrame, { type: 'sent' }> {
+  private post(
+    from: UserId,
+    to: UserId,
+    clientId: ClientId,
+    body: Uint8Array,
+    by?: SessionAddress,
+  ): Extract<ServerFrame, { type: 'sent' }> {
     const conversation = (from < to ? `${from}:${to}` : `${to}:${from}`) as ConversationId;
     const seq = (this.seqs.get(conversation) ?? 0) + 1;
     this.seqs.set(conversation, seq);

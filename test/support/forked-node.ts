@@ -7,7 +7,7 @@ import { testSecret, testToken } from './token.ts';
 import { waitUntil } from './wait-until.ts';
 
 /** The built program; `npm test` builds it first. */
-const PROGRAM = fileURLToPath(new URL('../../dist/src/cli/parley.js', import.meta.url));
+export const PROGRAM = fileURLToPath(new URL('../../dist/src/cli/parley.js', import.meta.url));
 
 export interface Exit {
   readonly code: number | null;

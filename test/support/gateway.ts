@@ -22,7 +22,11 @@ export interface TestGateway {
 export async function startGateway(t: Test, overrides: Partial<GatewaySettings> = {}): Promise<TestGateway> {
   const users = new FakeUsers();
   const settings = { ...defaultGatewaySettings, host: '127.0.0.1', port: 0, ratesOn: false, drainNoticeMs: 20, ...overrides };
-  const verify = await openVerify({ settings: { clockSkewMs: 0, publicKeyFile: '', jwksFile: '' }, secret: testSecret, clock: systemClock });
+  const verify = await openVerify({
+    settings: { clockSkewMs: 0, publicKeyFile: '', jwksFile: '' },
+    secret: testSecret,
+    clock: systemClock,
+  });
   const gateway = await openGateway({
     settings,
     clock: systemClock,
