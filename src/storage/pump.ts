@@ -42,7 +42,6 @@ interface Group<Batch> {
 }
 
 const RETRY_FULL_MS = 200;
-
 /**
  * Gathers the writes of many callers into batches and gives them to the engine one by one, in order. While
  * one batch is written the next is filled, so that encoding and writing go on at the same time.
@@ -63,6 +62,8 @@ export class Pump<Batch> {
   #bytes = 0;
   #calls = 0;
   #refusal: Failure | undefined;
+  /** It will be looked at in a later turn whether what is refused can be taken again. */
+  #reconsidering = false;
   #failing = false;
   #idle: (() => void)[] = [];
 
@@ -110,12 +111,10 @@ export class Pump<Batch> {
     const now = this.#clock.monotonic();
     const oldest = this.#queue[0];
     if (oldest !== undefined && now - oldest.since >= this.#settings.queueDeadlineMs) {
-      this.#withdraw(new Failure('unavailable', 'the store is slow; nothing was stored', { retryAfterMs: this.#settings.stallMs }));
+      this.#withdraw(this.#refuse('the store is slow; nothing was stored', this.#settings.stallMs));
     }
-    if (this.#failing) return;
-    const stalled = this.#underWay !== undefined && now - this.#startedAt >= this.#settings.stallMs;
-    if (!stalled) this.#refusal = undefined;
-    else this.#refusal ??= new Failure('unavailable', 'the store doesn’t answer', { retryAfterMs: this.#settings.stallMs });
+    if (this.#isStalled()) this.#refusal ??= this.#refuse('the store doesn’t answer; nothing was stored', this.#settings.stallMs);
+    else this.#reconsider();
   }
 
   /** Resolves when nothing is under way. */
@@ -128,7 +127,34 @@ export class Pump<Batch> {
     if (this.#bytes + bytes <= this.#settings.pendingBytesMax && this.#calls < this.#settings.pendingCallsMax) return undefined;
     // One write larger than the limit may still go alone.
     if (this.#calls === 0) return undefined;
-    return new Failure('unavailable', 'too much is waiting to be stored', { retryAfterMs: RETRY_FULL_MS });
+    return this.#refuse('too much is waiting to be stored; nothing was stored', RETRY_FULL_MS);
+  }
+
+  /**
+   * Refuses what comes until a later turn at least: the callers of this turn haven't heard yet, and what
+   * they submit may follow from what was refused.
+   */
+  #refuse(message: string, retryAfterMs: number, cause?: unknown): Failure {
+    this.#refusal = new Failure('unavailable', message, { retryAfterMs, cause });
+    this.#reconsiderSoon();
+    return this.#refusal;
+  }
+
+  #reconsiderSoon(): void {
+    if (this.#reconsidering) return;
+    this.#reconsidering = true;
+    this.#clock.soon(() => {
+      this.#reconsidering = false;
+      this.#reconsider();
+    });
+  }
+
+  #reconsider(): void {
+    if (!this.#failing && !this.#reconsidering && !this.#isStalled()) this.#refusal = undefined;
+  }
+
+  #isStalled(): boolean {
+    return this.#underWay !== undefined && this.#clock.monotonic() - this.#startedAt >= this.#settings.stallMs;
   }
 
   #enqueue(late: Group<Batch>['late']): Group<Batch> {
@@ -161,7 +187,7 @@ export class Pump<Batch> {
       this.#underWay = group;
       const failure = await this.#write(group);
       this.#underWay = undefined;
-      if (this.#refusal !== undefined) this.tick();
+      if (this.#refusal !== undefined) this.#reconsiderSoon();
       this.#settle(group, failure);
     }
     this.#running = false;
@@ -173,7 +199,7 @@ export class Pump<Batch> {
       if (late !== undefined) await late(batch);
     } catch (cause) {
       this.#engine.drop(batch);
-      return new Failure('unavailable', 'the store can’t be read; nothing was stored', { cause });
+      return this.#withdraw(this.#refuse('the store can’t be read; nothing was stored', this.#settings.stallMs, cause));
     }
     try {
       await this.#engine.commit(batch);
@@ -184,11 +210,8 @@ export class Pump<Batch> {
   }
 
   async #fail(cause: unknown): Promise<Failure | undefined> {
-    // A batch that stalled and then failed says so now.
     this.#failing = true;
-    const failure = new Failure('unavailable', 'the store failed; nothing was stored', { retryAfterMs: this.#settings.stallMs, cause });
-    this.#refusal = failure;
-    this.#withdraw(failure);
+    const failure = this.#withdraw(this.#refuse('the store failed; nothing was stored', this.#settings.stallMs, cause));
     try {
       return (await this.#engine.recover(cause)) === 'stored' ? undefined : failure;
     } catch (reason) {
@@ -198,11 +221,13 @@ export class Pump<Batch> {
     }
   }
 
-  #withdraw(failure: Failure): void {
+  /** All that waits fails with what was before it. */
+  #withdraw(failure: Failure): Failure {
     for (const group of this.#queue.splice(0)) {
       this.#engine.drop(group.batch);
       this.#settle(group, failure);
     }
+    return failure;
   }
 
   #settle(group: Group<Batch>, failure: Failure | undefined): void {

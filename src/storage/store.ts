@@ -3,18 +3,27 @@
  *
  * A **log** is a gap-free sequence of positions 1, 2, 3 …, written in rows. A row holds the consecutive
  * positions `first`…`last` that one actor appended in one turn, in one opaque payload. A row never
- * crosses a multiple of `POSITIONS_PER_PARTITION`: `splitAt` says where a writer must cut.
+ * crosses a multiple of `POSITIONS_PER_PARTITION`: `splitAt` says where a writer must cut. Under one epoch
+ * a position is appended once; appending the very same row again replaces it.
  *
  * A **table** holds small derived rows under (`of`, `key`), sorted by the bytes of `key` within `of`.
- * Keys are any strings, the empty one too, of at most `KEY_BYTES_MAX` bytes of UTF-8.
+ * Owners and keys are any well-formed strings, the empty one too, of at most `KEY_BYTES_MAX` bytes of UTF-8.
  *
  * Contract, held by `test/contract/store.ts` for every engine:
  * - `write` is atomic per call on engines with trait `ordered`, else per partition (one log partition,
- *   or one table's `of`). It resolves when all of it would survive `kill -9` (trait `durable`).
- * - `ordered`: calls become durable in the order they were made, and when one fails, every call made
- *   before the caller could hear of that fails too. So whoever submits B after A may rely on: B stored
- *   implies A stored.
+ *   or one table's `of`). Of several writes to one row in a call the last counts. It resolves when all of
+ *   it would survive `kill -9` (trait `durable`).
+ * - A prune is carried out after the rest of its call is stored, from the oldest row on and in pieces. A
+ *   call that fails or a crash may leave it half done.
+ * - `ordered`: calls become durable in the order they were made, and when one fails, so does every call
+ *   that was made after it and before its caller could hear of that (a call that is refused at once has
+ *   rejected when `write` returns, so it is heard of in the next microtask). So whoever submits B after A,
+ *   and hasn't heard of A, may rely on: B stored implies A stored. Calls that only delete or prune don't
+ *   fail for a lack of space, and so are exempt where others do.
  * - A read that starts after a write resolved sees it. A read may or may not see writes under way.
+ * - A read gives every row that fits it, up to `limit`: fewer mean that there are no more. A log's rows are
+ *   sorted by their last position, then by epoch. A row that holds positions inside and outside of what is
+ *   asked for is given, whole; one that can't count (see tail.ts) may be left out.
  * - Ownership: the store may keep payloads it is given and the caller may keep those it is given:
  *   nobody changes them afterwards.
  * - Epochs: rows of a log with equal positions but different epochs may both exist; `read` gives rows as
@@ -22,7 +31,10 @@
  *   gives only that one. Deleting removes it under every epoch.
  * - Failure: every method rejects with a `Failure`: `unavailable` when nothing was written (also when
  *   closed, or below the free-space floor: reads go on then), `timeout` when the outcome isn't known.
- *   Nothing is retried inside for longer than the caller's patience, and nothing is queued without bound.
+ *   Nothing is queued without bound, in number or in time. What an engine is working on is answered when
+ *   the engine answers; `oldestPendingMs` shows how long that takes, and who has less patience than the
+ *   engine keeps a deadline of their own. A call that breaks these rules is a bug: it rejects with an
+ *   `AssertionError` and stores nothing.
  */
 export interface Store {
   readonly traits: StoreTraits;
