@@ -24,6 +24,7 @@ export function figuresOf(result: JobResult): Figures {
     perSecond: result.perSecond,
     serverMicros: result.serverMicros,
     generatorMicros: result.generatorMicros,
+    othersPercent: result.othersPercent,
   };
   for (const what of ['sent', 'event', 'last', 'late'] as const) {
     const summary = result[what];

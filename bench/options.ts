@@ -7,6 +7,8 @@ export interface Options {
   readonly measureMs: number;
   /** Scales the loads that are counted in users; 1 is what the table means. */
   readonly scale: number;
+  /** Repeats what was measured while other processes took more than this of the machine; 100: never. */
+  readonly quietPercent: number;
   readonly json: boolean;
   readonly check: boolean;
   /** Contenders beside Parley; undefined: all that can run here. */
@@ -23,6 +25,7 @@ export const USAGE = `npm run bench -- [options]
   --beside NAME,…   only these contenders beside parley: plain, relay, echo, store, insert, multi-row; none: no other
   --rounds N        rounds whose median counts; 3 unless said
   --quick           one short round with fewer users: does everything work? Its figures mean little
+  --quiet PERCENT   repeats, up to 20 times, what was measured while others took more of the machine than that
   --json            the report as JSON on stdout; progress stays on stderr
   --check           exit code 1 where something that must hold doesn't
   --profile DIR     writes a CPU profile of every server run there and prints its top functions
@@ -41,6 +44,7 @@ export function readOptions(args: readonly string[]): (Options & { readonly list
         list: { type: 'boolean', default: false },
         beside: { type: 'string' },
         rounds: { type: 'string' },
+        quiet: { type: 'string', default: '100' },
         quick: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         check: { type: 'boolean', default: false },
@@ -59,6 +63,7 @@ export function readOptions(args: readonly string[]): (Options & { readonly list
       warmMs: values.quick ? 500 : 2_000,
       measureMs: values.quick ? 1_000 : 4_000,
       scale: values.quick ? 0.1 : 1,
+      quietPercent: Number(values.quiet),
       json: values.json,
       check: values.check,
       profile: values.profile,

@@ -19,6 +19,14 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
+/** CPU seconds that the whole machine has been busy, and those that its host took away; NaN where the system doesn't tell. */
+export function machineSeconds(): number {
+  const line = read('/proc/stat')?.split('\n')[0];
+  if (line === undefined) return Number.NaN;
+  const [user, nice, system, , , interrupts, softInterrupts, stolen] = line.trim().split(/\s+/).slice(1).map(Number) as number[];
+  return ([user, nice, system, interrupts, softInterrupts, stolen] as number[]).reduce((sum, ticks) => sum + ticks, 0) / TICKS_PER_SECOND;
+}
+
 /** Memory of a process that is its own: resident, without what is mapped from files. NaN where the system doesn't tell. */
 export function ownBytes(pid: number): number {
   const status = read(`/proc/${pid}/status`);

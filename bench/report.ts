@@ -8,6 +8,7 @@ const COLUMNS: readonly (readonly [name: string, head: string, write: (value: nu
   ['perSecond', 'per second', (value) => Math.round(value).toLocaleString('en')],
   ['serverMicros', 'server µs', (value) => value.toFixed(1)],
   ['generatorMicros', 'load µs', (value) => value.toFixed(1)],
+  ['othersPercent', 'others %', (value) => value.toFixed(0)],
   ['sentP50Ms', 'sent p50', ms],
   ['sentP99Ms', 'p99 ms', ms],
   ['eventP50Ms', 'event p50', ms],

@@ -76,6 +76,8 @@ export interface JobResult {
   readonly perSecond: number;
   readonly serverMicros: number;
   readonly generatorMicros: number;
+  /** What processes that are neither the server nor the generator took of the machine meanwhile, or its host did. */
+  readonly othersPercent: number;
   readonly sent?: LatencySummary;
   readonly event?: LatencySummary;
   readonly last?: LatencySummary;

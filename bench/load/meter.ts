@@ -1,4 +1,5 @@
-import { cpuSeconds } from '../process-usage.ts';
+import { cpus } from 'node:os';
+import { cpuSeconds, machineSeconds } from '../process-usage.ts';
 import type { JobResult } from './job.ts';
 
 /** Measures a window of a load: what was done in it, and what CPU time the server and this process used for it. */
@@ -8,6 +9,7 @@ export class Meter {
   readonly #pid: number;
   #began = 0;
   #serverSeconds = 0;
+  #machineSeconds = 0;
   #own: NodeJS.CpuUsage = process.cpuUsage();
   #result: JobResult | undefined;
 
@@ -19,6 +21,7 @@ export class Meter {
     this.open = true;
     this.#began = performance.now();
     this.#serverSeconds = cpuSeconds(this.#pid);
+    this.#machineSeconds = machineSeconds();
     this.#own = process.cpuUsage();
   }
 
@@ -27,11 +30,14 @@ export class Meter {
     this.open = false;
     const seconds = (performance.now() - this.#began) / 1000;
     const own = process.cpuUsage(this.#own);
+    const server = cpuSeconds(this.#pid) - this.#serverSeconds;
+    const others = machineSeconds() - this.#machineSeconds - server - (own.user + own.system) / 1e6;
     this.#result = {
       count: this.count,
       perSecond: this.count / seconds,
-      serverMicros: ((cpuSeconds(this.#pid) - this.#serverSeconds) * 1e6) / this.count,
+      serverMicros: (server * 1e6) / this.count,
       generatorMicros: (own.user + own.system) / this.count,
+      othersPercent: Math.max(0, (others / seconds / cpus().length) * 100),
     };
   }
 

@@ -1,8 +1,10 @@
+import { cpus } from 'node:os';
 import { batchOf, type Entry, pack, packEntry } from '../../src/actors/entry.ts';
 import { inboxRows } from '../../src/actors/inbox.ts';
 import { type ClientId, directId, type UserId } from '../../src/ids.ts';
 import { splitAt, type Write } from '../../src/storage/store.ts';
 import { MESSAGE_TEXT } from '../load/template.ts';
+import { machineSeconds } from '../process-usage.ts';
 import { userName } from '../scenarios/users.ts';
 import type { StoreLoad } from '../subjects/bare-store.ts';
 import { openBenchStore } from './open-store.ts';
@@ -44,11 +46,18 @@ const conversations = Promise.all(Array.from({ length: load.pairs }, (_, pair) =
 await pause(load.warmMs);
 const before = stored;
 const cpu = process.cpuUsage();
+const machine = machineSeconds();
 const began = performance.now();
 await pause(load.measureMs);
 const messages = stored - before;
 const used = process.cpuUsage(cpu);
-process.send?.({ perSecond: (messages * 1000) / (performance.now() - began), serverMicros: (used.user + used.system) / messages });
+const seconds = (performance.now() - began) / 1000;
+const own = (used.user + used.system) / 1e6;
+process.send?.({
+  perSecond: messages / seconds,
+  serverMicros: (own * 1e6) / messages,
+  othersPercent: Math.max(0, ((machineSeconds() - machine - own) / seconds / cpus().length) * 100),
+});
 going = false;
 await conversations;
 await store.close();
