@@ -114,6 +114,7 @@ export default defineConfig({
     alarmTickMs: 20, // how exact the times above are kept
     waitingMax: 100_000, // commands waiting in all mailboxes; above, new work is refused with `overloaded`
     lagMaxMs: 250, // the same, where the process itself comes this late to what it has to do
+    retentionUsersPerSecond: 20, // looked at for events that are too old: a million users in a day, at 2 ms of work a second
     stopWithinMs: 8_000, // from SIGTERM to exit, however slow the store; below the 10 s that most supervisors give
   },
 

@@ -35,6 +35,7 @@ interface NodeSettings {
   readonly waitingMax: number;
   readonly lagMaxMs: number;
   readonly stopWithinMs: number;
+  readonly retentionUsersPerSecond: number;
 }
 
 type Partially<Value> = { readonly [Key in keyof Value]?: Value[Key] extends object ? Partially<Value[Key]> : Value[Key] };
@@ -64,7 +65,7 @@ export const defaults: Config = {
     lagAfterMs: 5_000,
     inboxKeepMs: 2_592_000_000,
   },
-  runtime: { ...defaultRegionSettings, waitingMax: 100_000, lagMaxMs: 250, stopWithinMs: 8_000 },
+  runtime: { ...defaultRegionSettings, waitingMax: 100_000, lagMaxMs: 250, stopWithinMs: 8_000, retentionUsersPerSecond: 20 },
   storage: defaultLevelSettings,
   log: { level: 'info', format: 'auto' },
 };

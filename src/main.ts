@@ -3,7 +3,7 @@ import { groupActor } from './actors/group.ts';
 import type { SessionCommand } from './actors/messages.ts';
 import { userActor } from './actors/user.ts';
 import { type Clock, systemClock } from './clock.ts';
-import type { Sessions } from './cluster/actor.ts';
+import { ALARM, type Sessions } from './cluster/actor.ts';
 import { Region } from './cluster/region.ts';
 import { soleOwner } from './cluster/ring.ts';
 import { Router } from './cluster/router.ts';
@@ -13,6 +13,7 @@ import { Failure } from './failure.ts';
 import type { UserId } from './ids.ts';
 import type { Log } from './log.ts';
 import { watchOverload } from './overload.ts';
+import { keepRetention } from './retention.ts';
 import { refuseSecondNode } from './running-node.ts';
 import { openLevelStore } from './storage/leveldb.ts';
 import { openMemoryStore } from './storage/memory.ts';
@@ -36,6 +37,9 @@ export interface NodeParts {
   /** Of PARLEY_SECRET; without it the one in the data directory is used, and made on first start. */
   readonly secret?: string | undefined;
 }
+
+/** What clients ask for that is answered only once it is stored. */
+const STORING: ReadonlySet<SessionCommand['kind']> = new Set(['submit', 'mute', 'block', 'unblock', 'settings']);
 
 /** Refuses a port that is taken before anything is touched. The gateway could share it, and must not. */
 async function checkPort(host: string, port: number): Promise<void> {
@@ -112,8 +116,15 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
     kinds: [userActor(limits), groupActor(limits)],
   });
   const router = new Router(config.node, ring, region);
-  const overload = watchOverload(clock, { ...config.runtime, retryMs: config.limits.overloadedRetryMs }, () => region.stats().waiting);
+  const overload = watchOverload(
+    clock,
+    { ...config.runtime, retryMs: config.limits.overloadedRetryMs },
+    () => region.stats().waiting,
+    () => store.status().refusing,
+  );
   opened.add(() => overload.stop());
+  const retention = keepRetention(clock, store, config.runtime, log, (user) => region.tell({ kind: 'user', id: user }, ALARM));
+  opened.add(() => retention.stop());
   let stopping: Promise<void> | undefined;
   const startedAt = clock.now();
   gateway = await openGateway({
@@ -121,7 +132,11 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
     clock,
     log,
     node: config.node,
-    tellUser: (user: UserId, command: SessionCommand) => router.tell({ kind: 'user', id: user }, command),
+    tellUser: (user: UserId, command: SessionCommand) => {
+      const refusal = STORING.has(command.kind) ? overload.refusesWrites() : undefined;
+      if (refusal !== undefined) throw refusal;
+      router.tell({ kind: 'user', id: user }, command);
+    },
     verify,
     shed: overload.shed,
     notReady: () => (stopping === undefined ? refusing(store) : 'this node is stopping'),

@@ -12,6 +12,8 @@ export interface OverloadSettings {
 export interface Overload {
   /** Why no more work is taken at this moment. */
   shed(): Failure | undefined;
+  /** Why nothing can be stored at this moment. Refused here, a send costs its user's actor nothing. */
+  refusesWrites(): Failure | undefined;
   lagMs(): number;
   stop(): void;
 }
@@ -22,18 +24,27 @@ const LOOK_EVERY_MS = 20;
  * Watches whether the node can take more work. Refusing early is what keeps the work that was accepted
  * fast: a client that is told `overloaded` waits, one that isn't told waits in a queue.
  */
-export function watchOverload(clock: Clock, settings: OverloadSettings, waiting: () => number): Overload {
+export function watchOverload(
+  clock: Clock,
+  settings: OverloadSettings,
+  waiting: () => number,
+  refusing: () => string | undefined,
+): Overload {
   let lookedAt = clock.monotonic();
   let lagMs = 0;
   let refusal: Failure | undefined;
+  let noWrites: Failure | undefined;
   const look = (): void => {
     const now = clock.monotonic();
     lagMs = Math.max(0, now - lookedAt - LOOK_EVERY_MS);
     lookedAt = now;
+    const reason = refusing();
+    noWrites =
+      reason === undefined ? undefined : new Failure('unavailable', `nothing was stored: ${reason}`, { retryAfterMs: settings.retryMs });
     const full = waiting() > settings.waitingMax || lagMs > settings.lagMaxMs;
     if (!full) refusal = undefined;
     else refusal ??= new Failure('overloaded', 'this node has more to do than it can; try again later', { retryAfterMs: settings.retryMs });
   };
   const timer = clock.every(LOOK_EVERY_MS, look);
-  return { shed: () => refusal, lagMs: () => lagMs, stop: () => timer.cancel() };
+  return { shed: () => refusal, refusesWrites: () => noWrites, lagMs: () => lagMs, stop: () => timer.cancel() };
 }

@@ -367,7 +367,7 @@ t.test('the inbox is pruned after its time; a cursor from before is told to star
   w.clock.advance(2 * 3_600_000);
   await w.settle();
   await w.send(alice, '@bob', 'late');
-  await w.connect('bob');
+  w.region.tell({ kind: 'user', id: 'bob' }, { kind: 'alarm' });
   await w.settle();
   const old = await w.connect('bob', 'old', 3);
   t.match(one(old.frames, 'reset'), { cursor: 11, reason: 'too-old' });

@@ -44,12 +44,15 @@ export function decideConnect(user: User, command: Of<'connect'>, now: number, l
   effects.push(emit(command, { type: 'welcome', user: user.id, device: command.device, cursor, at: now }));
   if (tooOld || ahead) effects.push(emit(command, { type: 'reset', cursor: user.lsn, reason: ahead ? 'ahead' : 'too-old' }));
   arriving(user, [...user.sessions.filter((other) => other !== replaced), session], events, effects);
-  if (now >= user.expireAt) {
-    events.push({ kind: 'expiry-looked-for', nextAt: now + EXPIRE_EVERY_MS });
-    if (user.reflects > user.floor)
-      effects.push({ kind: 'look', look: lookForExpired(user, now - limits.inboxKeepMs), failed: () => NOTHING });
-  }
   return { events, effects };
+}
+
+/** Looks, once an hour at most, whether the inbox holds events that are older than it keeps. */
+export function expireEvents(user: User, now: number, limits: MessengerLimits, events: UserEvent[], effects: Effect[]): void {
+  if (now < user.expireAt) return;
+  events.push({ kind: 'expiry-looked-for', nextAt: now + EXPIRE_EVERY_MS });
+  if (user.reflects > user.floor)
+    effects.push({ kind: 'look', look: lookForExpired(user, now - limits.inboxKeepMs), failed: () => NOTHING });
 }
 
 export function decideDisconnect(user: User, command: Of<'disconnect'>, now: number, limits: MessengerLimits): Outcome<UserEvent> {

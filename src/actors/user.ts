@@ -4,7 +4,7 @@ import { type ConversationId, isGroup, type UserId } from '../ids.ts';
 import type { Write } from '../storage/store.ts';
 import { lookFor } from './answered.ts';
 import { concludeHosted, decideHostAlarm, decideHosted, type HostEvent, hostedIdle } from './conversation.ts';
-import { decideAck, decideConnect, decideDisconnect, decidePull, decideRead, readable } from './devices.ts';
+import { decideAck, decideConnect, decideDisconnect, decidePull, decideRead, expireEvents, readable } from './devices.ts';
 import type { Hosted } from './hosted.ts';
 import { restoreHosted } from './hosted-rows.ts';
 import { inboxRows, type Run, tellSessions } from './inbox.ts';
@@ -207,6 +207,7 @@ function decideAlarm(user: User, now: number, limits: MessengerLimits): Outcome<
   const effects: Effect[] = [];
   presenceAlarm(user, now, events, effects);
   expirePending(user, now, events, effects);
+  expireEvents(user, now, limits, events, effects);
   for (const hosted of user.hosted?.values() ?? NOTHING) {
     const due = decideHostAlarm(hosted, now, limits);
     events.push(...due.events);
