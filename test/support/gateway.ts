@@ -16,6 +16,8 @@ export interface TestGateway {
   token(user: string, ttlSeconds?: number): string;
   /** What the next message is refused with. */
   shedding: Failure | undefined;
+  /** Why it isn't ready. */
+  notReady: string | undefined;
 }
 
 /** A gateway in front of fake users, on a free port; gone when the test ends. */
@@ -35,7 +37,7 @@ export async function startGateway(t: Test, overrides: Partial<GatewaySettings> 
     tellUser: users.tell,
     verify,
     shed: () => started.shedding,
-    notReady: () => undefined,
+    notReady: () => started.notReady,
     status: () => ({ node: 'node-1' }),
   });
   users.sessions = gateway.sessions;
@@ -47,6 +49,7 @@ export async function startGateway(t: Test, overrides: Partial<GatewaySettings> 
     wsUrl: `ws://127.0.0.1:${gateway.port}/v1/ws`,
     token: testToken,
     shedding: undefined,
+    notReady: undefined,
   };
   return started;
 }
