@@ -79,9 +79,9 @@ t.test('a file may be .mjs, .js or .json everywhere, and .ts where Node reads it
   await writeFile(at('a.mjs'), 'export default { node: "a" };');
   await writeFile(at('b.js'), 'module.exports = { node: "b" };');
   await writeFile(at('c.json'), '{ "node": "c" }');
-  await writeFile(at('d.ts'), 'const node: string = "d"; export default { node };');
+  await writeFile(at('d.mts'), 'const node: string = "d"; export default { node };');
   for (const name of ['a.mjs', 'b.js', 'c.json']) t.equal((await load({ config: at(name) })).config.node, name[0], name);
-  const typescript = load({ config: at('d.ts') });
+  const typescript = load({ config: at('d.mts') });
   if ((process.features as { typescript?: unknown }).typescript) t.equal((await typescript).config.node, 'd');
   else await t.rejects(typescript, { message: /can't read TypeScript; name it \.mjs or \.json, or use Node 22\.18 or later/ });
 });

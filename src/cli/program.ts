@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Flags } from '../config-load.ts';
+import { StartError } from '../storage/start-error.ts';
 import { showConfig } from './show-config.ts';
 import { status } from './status.ts';
 import { token } from './token.ts';
@@ -31,6 +32,18 @@ Examples:
 SIGTERM or Ctrl-C stops it: clients are told, what is in flight is finished, everything is stored. A second
 one ends it at once, which loses nothing that was acknowledged.`;
 
+/** Engines and sockets are loaded only here: the other commands don't need them, and go where these don't. */
+async function loadStart(): Promise<typeof import('./start.ts')> {
+  try {
+    return await import('./start.ts');
+  } catch (error) {
+    const wanted = /version `GLIBC_([\d.]+)' not found/.exec(String(error))?.[1];
+    if (wanted === undefined) throw error;
+    const advice = `uWebSockets.js for Node ${process.versions.node} needs glibc ${wanted} or later, which this system doesn't have`;
+    throw new StartError(`${advice}; Node 20 does with the glibc that is here`, { cause: error });
+  }
+}
+
 const located = (command: Command): Command =>
   command
     .option('--data <directory>', 'where everything is kept (default: ./data)')
@@ -53,8 +66,7 @@ export function program(): Command {
     .description('run a node')
     .addHelpText('after', START_EXAMPLES)
     .action(async (flags: Flags) => {
-      // Only here, so that the other commands needn't load engines and sockets.
-      const { start } = await import('./start.ts');
+      const { start } = await loadStart();
       await start(flags);
     });
   located(parley.command('token <user>'))
