@@ -9,7 +9,15 @@ const firstSeed = 1;
 for (let round = 0; round < 3; round++) {
   const seed = firstSeed + round;
   t.test(`30 pairs and 5 groups keep what was acknowledged through kill -9, seed ${seed}`, async (t) => {
-    const { violations, counts } = await runRound({ seed, pairs: 30, groups: 5, loadMs: 6_000, kills: 3, say: (what) => t.comment(what) });
+    const { violations, counts } = await runRound({
+      seed,
+      pairs: 30,
+      groups: 5,
+      loadMs: 6_000,
+      kills: 3,
+      keep: 'violated',
+      say: (what) => t.comment(what),
+    });
     t.comment(JSON.stringify(counts));
     t.same(violations, [], describe(violations));
     t.ok(counts.sent > 500, 'something was sent');

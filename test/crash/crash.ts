@@ -14,6 +14,7 @@ const { values } = parseArgs({
     groups: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '8' },
     kills: { type: 'string', default: '4' },
+    keep: { type: 'boolean', default: false },
   },
 });
 
@@ -28,12 +29,13 @@ for (let round = 0; round < Number(values.rounds); round++) {
       groups: Number(values.groups),
       loadMs: Number(values.seconds) * 1_000,
       kills: Number(values.kills),
+      keep: values.keep ? 'always' : 'violated',
       say: (what) => console.log(`  ${what}`),
     });
     console.log(`  ${JSON.stringify(counts)}`);
     console.log(describe(violations).replace(/^/gm, '  '));
+    if (violations.length > 0 || values.keep) console.log(`  records and data: ${directory}`);
     if (violations.length === 0) continue;
-    console.log(`  records and data: ${directory}`);
   } catch (thrown) {
     console.log(`  the round could not be finished: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
   }

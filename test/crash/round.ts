@@ -23,13 +23,15 @@ export interface RoundOptions {
   readonly groups: number;
   readonly loadMs: number;
   readonly kills: number;
+  /** Whether records and data are left even where nothing was violated. */
+  readonly keep: 'always' | 'violated';
   readonly say: (what: string) => void;
 }
 
 export interface RoundOutcome {
   readonly violations: readonly Violation[];
   readonly counts: Counts;
-  /** Where the records and the server's data are; gone if nothing was violated. */
+  /** Where the records and the server's data are, or were. */
   readonly directory: string;
 }
 
@@ -59,7 +61,7 @@ export async function runRound(options: RoundOptions): Promise<RoundOutcome> {
   }
   const observed = readRecords(records);
   const violations = [...check(observed), ...complaints];
-  if (violations.length === 0) await rm(directory, { recursive: true });
+  if (violations.length === 0 && options.keep === 'violated') await rm(directory, { recursive: true });
   return { violations, counts: countRecords(observed), directory };
 }
 
