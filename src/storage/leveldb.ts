@@ -174,22 +174,22 @@ class LevelStore implements Store {
 
   /**
    * After a failed write the end of LevelDB's own log is uncertain: what is written after it might be lost
-   * with it at the next start. So the files are opened anew, which cuts the log where it is whole.
+   * with it at the next start. So the files are opened anew, which cuts the log where it is whole. It is
+   * tried on a full disk too, because it frees what a compaction left half done.
    */
   async #recover(cause: unknown): Promise<'stored' | 'not-stored'> {
     this.#log.error('store-write-failed', { error: cause });
     for (;;) {
       await this.freeSpace.check();
       if (this.#closing !== undefined) throw cause;
-      if (!this.freeSpace.below) {
-        try {
-          await this.#disk.reopen();
-          const { batches } = readStanding((await this.#disk.getMany([ENGINE_KEY]))[0]);
-          this.#log.info('store-recovered', { stored: batches >= this.#batches });
-          return batches >= this.#batches ? 'stored' : 'not-stored';
-        } catch (error) {
-          this.#log.error('store-reopen-failed', { error });
-        }
+      try {
+        await this.#disk.reopen();
+        const { batches } = readStanding((await this.#disk.getMany([ENGINE_KEY]))[0]);
+        const outcome = batches >= this.#batches ? 'stored' : 'not-stored';
+        this.#log.info('store-recovered', { lastBatch: outcome });
+        return outcome;
+      } catch (error) {
+        this.#log.error('store-reopen-failed', { error });
       }
       await new Promise<void>((resolve) => {
         this.#wakeUp = resolve;
