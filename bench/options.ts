@@ -22,7 +22,7 @@ export const USAGE = `npm run bench -- [options]
 
   --only NAME,…     only these scenarios (see --list)
   --list            the scenarios, and what each measures
-  --beside NAME,…   only these contenders beside parley: plain, relay, echo, store, insert, multi-row; none: no other
+  --beside NAME,…   only these contenders beside parley: plain, relay, relay-uws, echo, store, insert, multi-row; none: no other
   --rounds N        rounds whose median counts; 3 unless said
   --quick           one short round with fewer users: does everything work? Its figures mean little
   --quiet PERCENT   repeats, up to 20 times, what was measured while others took more of the machine than that

@@ -3,8 +3,7 @@ import { rmSync } from 'node:fs';
 import { Packr, unpack } from 'msgpackr';
 import { batchOf, type Entry, FRAGMENT_AT, pack, packEntry, unpackEntries } from '../../src/actors/entry.ts';
 import { inboxRows } from '../../src/actors/inbox.ts';
-import type { ClientId, UserId } from '../../src/ids.ts';
-import { conversationNamed, nameFor } from '../../src/ids.ts';
+import { type ClientId, type ConversationId, conversationNamed, isGroup, nameFor, type UserId, usersOf } from '../../src/ids.ts';
 import type { Write } from '../../src/storage/store.ts';
 import { openBenchStore } from './open-store.ts';
 import { ready } from './ready.ts';
@@ -16,9 +15,26 @@ import { ready } from './ready.ts';
  * its numbers be lost. What Parley is slower than this is what actors and the rest of the promise cost.
  */
 interface Connection {
-  user: string;
+  person: Person;
   socket: uWS.WebSocket<Connection>;
   out: Uint8Array[];
+}
+
+interface Person {
+  readonly name: UserId;
+  lsn: number;
+  connection: Connection | undefined;
+  /** The answers to what this person sent, by client id. */
+  readonly answers: Map<string, Uint8Array>;
+  readonly talks: Map<string, Talk>;
+}
+
+interface Talk {
+  readonly id: ConversationId;
+  seq: number;
+  readonly members: readonly Person[];
+  /** For each member, the `event` frame up to its lsn. */
+  readonly heads: readonly Uint8Array[];
 }
 
 type Frame = { readonly type: string } & Readonly<Record<string, unknown>>;
@@ -26,18 +42,38 @@ type Frame = { readonly type: string } & Readonly<Record<string, unknown>>;
 const data = process.argv[2] as string;
 const store = await openBenchStore(data);
 const packr = new Packr({ useRecords: false, variableMapSize: true });
-const connected = new Map<string, Connection>();
-const lsns = new Map<string, number>();
-const seqs = new Map<string, number>();
-const answered = new Map<string, { readonly seq: number; readonly lsn: number; readonly at: number }>();
-const groups = new Map<string, readonly string[]>();
+const people = new Map<string, Person>();
+const talks = new Map<ConversationId, Talk>();
 const waiting = new Set<Connection>();
 
-const nextIn = (counts: Map<string, number>, of: string): number => {
-  const next = (counts.get(of) ?? 0) + 1;
-  counts.set(of, next);
-  return next;
-};
+function personNamed(name: string): Person {
+  let person = people.get(name);
+  if (person === undefined) {
+    person = { name: name as UserId, lsn: 0, connection: undefined, answers: new Map(), talks: new Map() };
+    people.set(name, person);
+  }
+  return person;
+}
+
+function talkOf(id: ConversationId, members: readonly Person[]): Talk {
+  let talk = talks.get(id);
+  if (talk === undefined) {
+    talk = { id, seq: 0, members, heads: members.map(({ name }) => packr.pack({ type: 'event', conversation: nameFor(id, name) })) };
+    talks.set(id, talk);
+  }
+  return talk;
+}
+
+/** The conversation that somebody calls by this name. */
+function talkNamed(name: string, me: Person): Talk | undefined {
+  const known = me.talks.get(name);
+  if (known !== undefined) return known;
+  const id = conversationNamed(name, me.name);
+  if (id === undefined) return undefined;
+  const talk = isGroup(id) ? talks.get(id) : talkOf(id, [...new Set(usersOf(id).map(personNamed))]);
+  if (talk !== undefined) me.talks.set(name, talk);
+  return talk;
+}
 
 /** Frames that a turn produced for one socket go out as one array. */
 function tell(connection: Connection | undefined, frame: Uint8Array): void {
@@ -57,8 +93,7 @@ function flush(): void {
 }
 
 /** An `event` frame: two pairs and the lsn before the six that an entry is stored with. */
-function eventFrame(lsn: number, conversation: string, entry: Entry): Uint8Array {
-  const head = packr.pack({ type: 'event', conversation });
+function eventFrame(head: Uint8Array, lsn: number, entry: Entry): Uint8Array {
   const frame = Buffer.allocUnsafe(head.length + 9 + entry.packed.length - FRAGMENT_AT);
   frame.set(head);
   frame[0] = 0x89;
@@ -68,80 +103,74 @@ function eventFrame(lsn: number, conversation: string, entry: Entry): Uint8Array
   return frame;
 }
 
-async function send(from: Connection, frame: Frame): Promise<void> {
-  const name = frame['conversation'] as string;
+function send(from: Connection, frame: Frame): void {
+  const me = from.person;
   const clientId = frame['clientId'] as ClientId;
-  const me = from.user as UserId;
-  const key = `${me} ${clientId}`;
-  const before = answered.get(key);
-  if (before !== undefined) return tell(from, packr.pack({ type: 'sent', clientId, conversation: name, ...before, duplicate: true }));
-  const conversation = conversationNamed(name, me);
-  if (conversation === undefined) return;
-  const members = groups.get(conversation) ?? [...new Set([me, name.slice(1)])];
-  const seq = nextIn(seqs, conversation);
+  const before = me.answers.get(clientId);
+  if (before !== undefined) return tell(from, packr.pack({ ...unpack(before), duplicate: true }));
+  const conversation = frame['conversation'] as string;
+  const talk = talkNamed(conversation, me);
+  if (talk === undefined) throw new Error(`there is no conversation ${conversation}`);
+  const seq = ++talk.seq;
   const at = Date.now();
-  const entry = packEntry(seq, me, at, 'message', clientId, pack(frame['body']));
-  const batch = batchOf(conversation, [entry]);
-  const writes: Write[] = [
-    { kind: 'append', log: 'conversation', of: conversation, first: seq, last: seq, epoch: 1, payload: entry.packed },
-  ];
-  const told = members.map((member) => ({ member, lsn: nextIn(lsns, member) }));
-  for (const { member, lsn } of told)
-    writes.push(...inboxRows(member as UserId, [{ batch, firstLsn: lsn, starts: false, summary: undefined }], 1));
-  await store.write(writes);
-  for (const { member, lsn } of told) {
-    if (member === me) {
-      answered.set(key, { seq, lsn, at });
-      tell(from, packr.pack({ type: 'sent', clientId, conversation: name, seq, lsn, at }));
-    } else tell(connected.get(member), eventFrame(lsn, nameFor(conversation, member as UserId), entry));
-  }
+  const entry = packEntry(seq, me.name, at, 'message', clientId, pack(frame['body']));
+  const batch = batchOf(talk.id, [entry]);
+  const writes: Write[] = [{ kind: 'append', log: 'conversation', of: talk.id, first: seq, last: seq, epoch: 1, payload: entry.packed }];
+  const lsns = talk.members.map((member) => {
+    const lsn = ++member.lsn;
+    writes.push(...inboxRows(member.name, [{ batch, firstLsn: lsn, starts: false, summary: undefined }], 1));
+    return lsn;
+  });
+  void store.write(writes).then(() => {
+    talk.members.forEach((member, index) => {
+      const lsn = lsns[index] as number;
+      if (member === me) {
+        const sent = packr.pack({ type: 'sent', clientId, conversation, seq, lsn, at });
+        me.answers.set(clientId, sent);
+        tell(from, sent);
+      } else tell(member.connection, eventFrame(talk.heads[index] as Uint8Array, lsn, entry));
+    });
+  });
 }
 
 async function history(from: Connection, frame: Frame): Promise<void> {
-  const name = frame['conversation'] as string;
+  const conversation = frame['conversation'] as string;
   const limit = frame['limit'] as number;
   const before = frame['before'] as number | undefined;
-  const of = conversationNamed(name, from.user as UserId) as string;
+  const of = talkNamed(conversation, from.person)?.id ?? '';
   const rows = await store.read({ kind: 'backward', log: 'conversation', of, limit, ...(before === undefined ? {} : { before }) });
-  const entries = rows
-    .flatMap((row) => unpackEntries(row.payload))
-    .reverse()
-    .map((entry) => ({ ...(unpack(Buffer.concat([Buffer.of(0x86), entry.packed.subarray(FRAGMENT_AT)])) as object) }));
-  tell(from, packr.pack({ type: 'page', id: frame['id'], conversation: name, entries, more: true }));
+  const entries = rows.flatMap((row) => unpackEntries(row.payload)).reverse();
+  const packed = entries.flatMap((entry) => [SIX_PAIRS, entry.packed.subarray(FRAGMENT_AT)]);
+  const head = packr.pack({ type: 'page', id: frame['id'], conversation, more: true });
+  head[0] = 0x85;
+  tell(from, Buffer.concat([head, ENTRIES, Buffer.of(0xdc, entries.length >> 8, entries.length & 255), ...packed]));
 }
+
+const SIX_PAIRS = Buffer.of(0x86);
+const ENTRIES = Buffer.from('\xa7entries', 'latin1');
 
 function handle(from: Connection, frame: Frame): void {
   switch (frame.type) {
     case 'hello': {
       const claims = (frame['token'] as string).split('.')[1] as string;
-      from.user = (JSON.parse(Buffer.from(claims, 'base64url').toString()) as { sub: string }).sub;
-      connected.set(from.user, from);
-      tell(
-        from,
-        packr.pack({ type: 'welcome', user: from.user, device: frame['device'], cursor: lsns.get(from.user) ?? 0, at: Date.now() }),
-      );
+      const person = personNamed((JSON.parse(Buffer.from(claims, 'base64url').toString()) as { sub: string }).sub);
+      from.person = person;
+      person.connection = from;
+      tell(from, packr.pack({ type: 'welcome', user: person.name, device: frame['device'], cursor: person.lsn, at: Date.now() }));
       break;
     }
     case 'send':
-      void send(from, frame);
+      send(from, frame);
       break;
     case 'history':
       void history(from, frame);
       break;
-    case 'group.create':
-      groups.set(`#${frame['group'] as string}`, [from.user, ...(frame['members'] as string[])]);
-      tell(
-        from,
-        packr.pack({
-          type: 'sent',
-          clientId: frame['clientId'],
-          conversation: `#${frame['group'] as string}`,
-          seq: 0,
-          lsn: 0,
-          at: Date.now(),
-        }),
-      );
+    case 'group.create': {
+      const group = `#${frame['group'] as string}`;
+      talkOf(group as ConversationId, [from.person, ...(frame['members'] as string[]).map(personNamed)]);
+      tell(from, packr.pack({ type: 'sent', clientId: frame['clientId'], conversation: group, seq: 0, lsn: 0, at: Date.now() }));
       break;
+    }
   }
 }
 
@@ -152,7 +181,7 @@ uWS
     maxPayloadLength: 1024 * 1024,
     upgrade: (response, request, context) =>
       response.upgrade(
-        { user: '', out: [] } as unknown as Connection,
+        { out: [] } as unknown as Connection,
         request.getHeader('sec-websocket-key'),
         request.getHeader('sec-websocket-protocol'),
         request.getHeader('sec-websocket-extensions'),
@@ -168,7 +197,7 @@ uWS
     close: (socket) => {
       const connection = socket.getUserData();
       waiting.delete(connection);
-      if (connected.get(connection.user) === connection) connected.delete(connection.user);
+      if (connection.person?.connection === connection) connection.person.connection = undefined;
     },
   })
   .listen('127.0.0.1', 0, (listening) => {

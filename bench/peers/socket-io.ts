@@ -1,3 +1,4 @@
+import uWS from 'uWebSockets.js';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server, type Socket } from 'socket.io';
@@ -7,7 +8,8 @@ import { ready } from './ready.ts';
 /**
  * What most teams would build: Socket.IO that relays to whoever is connected and acknowledges to the
  * sender. From memory (`relay`), or after a row per message is in PostgreSQL: one INSERT each
- * (`insert`), or one for all messages that came in a turn of the event loop (`multi-row`).
+ * (`insert`), or one for all messages that came in a turn of the event loop (`multi-row`). `relay-uws` is
+ * the relay on uWebSockets.js in place of `ws`.
  */
 interface Body {
   readonly text: string;
@@ -17,8 +19,7 @@ const mode = process.argv[2] ?? 'relay';
 const store: Keep | undefined =
   mode === 'relay' ? undefined : await keepInPostgres(JSON.parse(process.argv[3] ?? '{}'), mode === 'multi-row');
 
-const http = createServer();
-const server = new Server(http, { transports: ['websocket'], serveClient: false, perMessageDeflate: false });
+const server = new Server({ transports: ['websocket'], serveClient: false, perMessageDeflate: false });
 const connected = new Map<string, Socket>();
 
 server.on('connection', (socket) => {
@@ -42,4 +43,12 @@ server.on('connection', (socket) => {
   });
 });
 
-http.listen(0, '127.0.0.1', () => ready((http.address() as AddressInfo).port));
+if (mode === 'relay-uws') {
+  const app = uWS.App();
+  server.attachApp(app);
+  app.listen('127.0.0.1', 0, (listening) => ready(uWS.us_socket_local_port(listening || {})));
+} else {
+  const http = createServer();
+  server.attach(http);
+  http.listen(0, '127.0.0.1', () => ready((http.address() as AddressInfo).port));
+}

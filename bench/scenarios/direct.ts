@@ -55,7 +55,7 @@ export const direct10 = direct({
   title: 'direct, 100 pairs × 10 in flight',
   pairs: 100,
   inFlight: 10,
-  beside: ['plain', 'relay', 'echo', 'insert', 'multi-row'],
+  beside: ['plain', 'relay', 'relay-uws', 'echo', 'insert', 'multi-row'],
   withStore: true,
   must: (rows) => [
     { claim: "Socket.IO's relay from memory", measured: ratio(rows, 'relay'), atLeast: 0.9, unit: '×' },

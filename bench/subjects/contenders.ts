@@ -6,12 +6,13 @@ import { startParley } from './parley.ts';
 import { startPeer } from './peer.ts';
 import type { Running } from './running.ts';
 
-export type Name = 'parley' | 'plain' | 'relay' | 'echo' | 'insert' | 'multi-row';
+export type Name = 'parley' | 'plain' | 'relay' | 'relay-uws' | 'echo' | 'insert' | 'multi-row';
 
 export const WHAT: Readonly<Record<Name | 'store' | 'store, as written', string>> = {
   parley: 'this server: actors, log, promise',
   plain: 'uWebSockets.js, msgpack and the same store, no actors: the least that the rows cost',
   relay: 'Socket.IO, relays from memory, stores nothing',
+  'relay-uws': 'the same on uWebSockets.js in place of ws, which few run',
   echo: 'a bare uWebSockets.js that sends back what it gets',
   insert: 'Socket.IO, one INSERT a message into PostgreSQL',
   'multi-row': 'Socket.IO, one INSERT for what came together',
@@ -42,7 +43,8 @@ async function start(context: Context, name: Name): Promise<Running | undefined>
     case 'plain':
       return startPeer('plain', 'parley', [await dataDirectory(context.options.directory)]);
     case 'relay':
-      return startPeer('socket-io', 'socket.io', ['relay']);
+    case 'relay-uws':
+      return startPeer('socket-io', 'socket.io', [name]);
     case 'echo':
       return startPeer('echo', 'echo');
     case 'insert':
