@@ -10,14 +10,6 @@ export interface Running {
   kill(): Promise<void>;
 }
 
-/** What can be started to be measured. */
-export interface Contender {
-  readonly name: string;
-  /** One line for eyes: what it is. */
-  readonly is: string;
-  start(): Promise<Running>;
-}
-
 export async function endOf(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   await new Promise((resolve) => child.once('exit', resolve));
