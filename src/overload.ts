@@ -4,7 +4,7 @@ import { Failure } from './failure.ts';
 export interface OverloadSettings {
   /** Commands waiting in all mailboxes above which no new work is taken. */
   readonly waitingMax: number;
-  /** How late the process may come to what it has to do. */
+  /** How late the process may come to what it has to do; twice in a row, since anything may hold it up once. */
   readonly lagMaxMs: number;
   readonly retryMs: number;
 }
@@ -36,12 +36,13 @@ export function watchOverload(
   let noWrites: Failure | undefined;
   const look = (): void => {
     const now = clock.monotonic();
+    const before = lagMs;
     lagMs = Math.max(0, now - lookedAt - LOOK_EVERY_MS);
     lookedAt = now;
     const reason = refusing();
     noWrites =
       reason === undefined ? undefined : new Failure('unavailable', `nothing was stored: ${reason}`, { retryAfterMs: settings.retryMs });
-    const full = waiting() > settings.waitingMax || lagMs > settings.lagMaxMs;
+    const full = waiting() > settings.waitingMax || Math.min(before, lagMs) > settings.lagMaxMs;
     if (!full) refusal = undefined;
     else refusal ??= new Failure('overloaded', 'this node has more to do than it can; try again later', { retryAfterMs: settings.retryMs });
   };
