@@ -175,11 +175,21 @@ for (const [name, codec] of codecs) {
     for (const body of [
       {},
       { text: '' },
-      { text: 'é𝄞"\\\u0001', a: [1, -1, 0.1, 1e300, null, true, {}], constructor: 1, toString: { valueOf: 2 } },
+      {
+        text: 'é𝄞"\\\u0001',
+        a: [1, -1, 0.1, 1e300, null, true, {}],
+        constructor: 1,
+        length: -1,
+      },
+      { n: [0, 127, 128, 255, 256, 65_536, 2 ** 32, 2 ** 53 - 1, -1, -32, -33, -129, -(2 ** 31), -(2 ** 40)] },
+      { long: 'x'.repeat(300), list: Array.from({ length: 20 }, () => ({})) },
       nested(64),
     ]) {
       t.same(bodyIn(send(body)), body);
     }
+    // A library that packs these would trip over them itself.
+    const tricky = { constructor: { a: 1 }, toString: { valueOf: 2 }, toJSON: 5, hasOwnProperty: null };
+    if (codec === json) t.same(bodyIn(send(tricky)), tricky);
     const code = (body: unknown): unknown => (send(body) as Failure).code;
     for (const body of [undefined, null, 'x', 5, [], true]) t.equal(code(body), 'bad-field', `${body} is no body`);
     t.equal(code({ text: 5 }), 'bad-field');

@@ -1,19 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { Failure } from '../failure.ts';
-import {
-  type BodyLimits,
-  badKey,
-  badNumber,
-  badText,
-  badUnicode,
-  JSON_BYTES_PER_UNIT,
-  notJson,
-  PackedBody,
-  tooDeep,
-  tooManyBytes,
-} from './body.ts';
+import { type BodyLimits, badKey, badNumber, badText, badUnicode, checkBytes, notJson, PackedBody, tooDeep } from './body.ts';
 import { type FrameLimits, Oversize, tooManyFrames } from './codec.ts';
-import { jsonOf } from './json-text.ts';
 
 /**
  * Reads client frames from msgpack. It makes no more of a message than frames have: strings, numbers, lists of
@@ -22,7 +10,7 @@ import { jsonOf } from './json-text.ts';
  */
 
 /** A value no field may have: binary, an extension, or a map where none belongs. */
-export const UNREADABLE: unique symbol = Symbol('unreadable');
+const UNREADABLE: unique symbol = Symbol('unreadable');
 
 const WORDS = [
   ...[
@@ -297,6 +285,10 @@ function body(limits: BodyLimits): unknown {
       if (checkKey() && textLength(peek()) < 0) throw badText();
       check(limits.bodyDepthMax - 1, limits);
     }
+    const copy = Buffer.allocUnsafe(at - from);
+    copy.set(bytes.subarray(from, at));
+    checkBytes(copy, limits);
+    return new PackedBody(copy);
   } catch (thrown) {
     const failure = Failure.from(thrown);
     if (failure.code === 'bad-frame' || failure.code === 'internal') throw failure;
@@ -304,12 +296,6 @@ function body(limits: BodyLimits): unknown {
     skip();
     return failure;
   }
-  const copy = Buffer.allocUnsafe(at - from);
-  copy.set(bytes.subarray(from, at));
-  // No byte of msgpack becomes more of JSON than JSON_BYTES_PER_UNIT: `false,` and `\u0001` are the longest.
-  if (copy.length * JSON_BYTES_PER_UNIT > limits.bodyBytesMax && Buffer.byteLength(jsonOf(copy, 0)) > limits.bodyBytesMax)
-    return tooManyBytes(limits);
-  return new PackedBody(copy);
 }
 
 /** The next head, for where only its kind is asked. */
