@@ -1,6 +1,6 @@
 import type { SessionAddress } from '../cluster/actor.ts';
 import type { FailureCode } from '../failure.ts';
-import type { ClientId, ConversationId, DeviceId, GroupId, UserId } from '../ids.ts';
+import type { ClientId, ConversationId, DeviceId, UserId } from '../ids.ts';
 import type { Batch, Entry, EntryKind } from './entry.ts';
 
 export type Role = 'owner' | 'admin' | 'member';
@@ -254,4 +254,3 @@ export interface MessengerLimits {
   readonly inboxKeepMs: number;
 }
 
-export type { GroupId };

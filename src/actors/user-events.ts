@@ -41,6 +41,9 @@ export type UserEvent =
 /** Acknowledgements behind this many events are looked for in the list of conversations instead. */
 const UNDELIVERED_MAX = 512;
 
+/** Watches that may wait for their first presences at once; their sessions gave up on older ones. */
+const AWAITED_MAX = 64;
+
 /** The rules of the messenger that `apply` needs. */
 export interface ApplySettings {
   readonly cacheEntriesMax: number;
@@ -138,7 +141,7 @@ function applyRest(user: User, event: UserEvent): void {
       applyWatching(user, event.session, event.users, event.on);
       break;
     case 'awaiting-presence':
-      user.awaited = [...(user.awaited ?? []), event.awaited];
+      user.awaited = [...(user.awaited ?? []).slice(1 - AWAITED_MAX), event.awaited];
       break;
     case 'presence-known': {
       const watched = user.watching?.get(event.user);
