@@ -253,4 +253,3 @@ export interface MessengerLimits {
   readonly lagAfterMs: number;
   readonly inboxKeepMs: number;
 }
-

@@ -1,6 +1,6 @@
 import type { Disk, DiskRange, KeyRange } from './disk.ts';
 import { logRow, logStart, ownerEnd, ownerIn, spaceEnd, spaceStart, tableKeyText, tableRow } from './keys.ts';
-import type { ReadWindow } from './read-window.ts';
+import { busy, type ReadWindow } from './read-window.ts';
 import { rowsEndBy } from './row-rules.ts';
 import type { LogName, Read, Row, Table } from './store.ts';
 import { POSITIONS_PER_PARTITION } from './store.ts';
@@ -21,6 +21,7 @@ const READ_BYTES_MIN = 4096;
 const READ_BYTES_MAX = 256 * 1024;
 /** Keys of one getMany: enough to make the hop to another thread cheap, few enough to be quick. */
 const GETS_MAX = 64;
+const GETS_WAITING_MAX = 10_000;
 const STRADDLING_STEP = 4;
 const OWNERS_STEP_MAX = 1000;
 
@@ -89,6 +90,7 @@ export class LevelReads {
   }
 
   async #row(table: Table, of: string, key: string): Promise<readonly Row[]> {
+    if (this.#gets.length >= GETS_WAITING_MAX) throw busy();
     const text = tableKeyText(table, of, key);
     const value = await new Promise<Uint8Array | undefined>((resolve, reject) => {
       this.#gets.push({ key: text, resolve, reject });

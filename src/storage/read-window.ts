@@ -70,4 +70,4 @@ export class ReadWindow {
   }
 }
 
-const busy = (): Failure => new Failure('unavailable', 'too much is waiting to be read', { retryAfterMs: RETRY_MS });
+export const busy = (): Failure => new Failure('unavailable', 'too much is waiting to be read', { retryAfterMs: RETRY_MS });

@@ -31,7 +31,7 @@ export interface RoundOptions {
 export interface RoundOutcome {
   readonly violations: readonly Violation[];
   readonly counts: Counts;
-  /** Where the records and the server's data are, or were. */
+  /** Where the records, the server's data and its log are, or were. */
   readonly directory: string;
 }
 
@@ -45,7 +45,7 @@ export async function runRound(options: RoundOptions): Promise<RoundOutcome> {
   const directory = await mkdtemp(join(tmpdir(), `parley-crash-${options.seed}-`));
   const records = join(directory, 'records');
   await mkdir(records);
-  const server = await serverProcess({ dataDirectory: join(directory, 'data'), secret: SECRET });
+  const server = await serverProcess({ dataDirectory: join(directory, 'data'), secret: SECRET, logPath: join(directory, 'server.log') });
   const complaints: Violation[] = [];
   try {
     server.launch();

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -25,7 +25,12 @@ export interface ServerProcess {
 const READY_WITHIN_MS = 15_000;
 const OUTPUT_CHARS = 20_000;
 
-export async function serverProcess(options: { readonly dataDirectory: string; readonly secret: string }): Promise<ServerProcess> {
+export async function serverProcess(options: {
+  readonly dataDirectory: string;
+  readonly secret: string;
+  /** Where all it writes is kept. */
+  readonly logPath: string;
+}): Promise<ServerProcess> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   let child: ChildProcess | undefined;
@@ -64,6 +69,7 @@ export async function serverProcess(options: { readonly dataDirectory: string; r
       const started = spawn(process.execPath, args, { env: { ...process.env, NODE_OPTIONS: '', PARLEY_SECRET: options.secret } });
       child = started;
       const keep = (chunk: Buffer): void => {
+        appendFileSync(options.logPath, chunk);
         output = (output + chunk.toString()).slice(-OUTPUT_CHARS);
       };
       started.stdout.on('data', keep);
