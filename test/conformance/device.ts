@@ -22,9 +22,6 @@ export interface Device {
   end(): Promise<void>;
 }
 
-let ids = 0;
-export const unique = (prefix: string): string => `${prefix}-${++ids}`;
-
 /** Whether `answer` is the one to `frame`. */
 const answers = (frame: Frame, answer: Frame): boolean => {
   if (['event', 'presence', 'receipt', 'typing'].includes(answer.type)) return false;
