@@ -126,7 +126,7 @@ export default defineConfig({
     pendingCallsMax: 200_000, // the same, counted in calls
     queueDeadlineMs: 2_000, // what wasn't begun by then is refused with `unavailable`
     stallMs: 1_000, // while one write takes longer than this, nothing new is taken: a healthy disk answers within 0.2 s
-    readsUnderWayMax: 3, // Node's pool has four threads: one stays free for writing
+    readsUnderWayMax: 16, // fewer leave the threads idle between reads; these are done in half a millisecond, which a write may wait
     readsWaitingMax: 10_000, // above, `overloaded`
     freeBytesMin: 536_870_912, // with less space than this free, writes are refused: LevelDB needs room for two compactions
     freeCheckMs: 2_000, // how often the free space is looked at
