@@ -25,13 +25,19 @@ export const FAILURES = {
 
 export type FailureCode = keyof typeof FAILURES;
 
-/** A failure that somebody is told: what happened and what to do about it. */
+/**
+ * A failure that somebody is told: what happened and what to do about it. Only a bug's stack is kept: taking one
+ * costs as much as storing a message, and under overload that is what there is least of. A cause keeps its own.
+ */
 export class Failure extends Error {
   readonly code: FailureCode;
   readonly retryAfterMs: number | undefined;
 
   constructor(code: FailureCode, message: string, options: { retryAfterMs?: number; cause?: unknown } = {}) {
+    const { stackTraceLimit } = Error;
+    if (code !== 'internal') Error.stackTraceLimit = 0;
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'Failure';
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
