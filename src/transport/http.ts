@@ -93,7 +93,7 @@ export class Exchange {
     response.cork(() => {
       response.writeStatus(status).writeHeader('Content-Type', 'application/json').writeHeader('Cache-Control', 'no-store');
       if (retryAfterMs !== undefined) response.writeHeader('Retry-After', String(Math.ceil(retryAfterMs / 1000)));
-      response.end(json, then === 'close');
+      response.end(Buffer.from(json), then === 'close'); // bytes: see Outbox
     });
   }
 }

@@ -69,7 +69,9 @@ export class Outbox {
       const to = cut(gathered, from);
       const frames = from === 0 && to === gathered.length ? gathered : gathered.slice(from, to);
       this.around.measures.framesOut += framesIn(frames);
-      if (socket.send(this.codec.encode(frames), this.codec.binary) !== TAKEN) this.measure();
+      const message = this.codec.encode(frames);
+      // As bytes: some builds of uWebSockets.js (Node 24) put a string of Latin-1 characters on the wire as they are in memory.
+      if (socket.send(typeof message === 'string' ? Buffer.from(message) : message, this.codec.binary) !== TAKEN) this.measure();
       from = to;
     }
   }
