@@ -17,14 +17,15 @@ interface Waiting {
 }
 
 const RETRY_MS = 500;
+const LEFT_MAX = 1024;
 
 /** Lets a bounded number of reads go on at a time, and a bounded number wait, for a bounded time. */
 export class ReadWindow {
   readonly #clock: Clock;
   readonly #settings: ReadWindowSettings;
   #underWay = 0;
-  /** From `#head` on; what is before it has begun. */
-  #waiting: Waiting[] = [];
+  /** From `#head` on; what is before it has left. */
+  readonly #waiting: (Waiting | undefined)[] = [];
   #head = 0;
 
   constructor(clock: Clock, settings: ReadWindowSettings) {
@@ -43,7 +44,8 @@ export class ReadWindow {
   /** To be called several times a second: refuses what has waited too long. */
   tick(): void {
     const limit = this.#clock.monotonic() - this.#settings.queueDeadlineMs;
-    for (let next = this.#waiting[this.#head]; next !== undefined && next.since <= limit; next = this.#waiting[++this.#head]) {
+    for (let next = this.#waiting[this.#head]; next !== undefined && next.since <= limit; next = this.#waiting[this.#head]) {
+      this.#leave();
       next.reject(busy());
     }
   }
@@ -60,13 +62,17 @@ export class ReadWindow {
 
   #next(): void {
     const next = this.#waiting[this.#head];
-    if (next === undefined) {
-      this.#waiting = [];
-      this.#head = 0;
-      return;
-    }
-    this.#head += 1;
+    if (next === undefined) return;
+    this.#leave();
     next.begin();
+  }
+
+  /** Lets go of the oldest, and now and then of the room it took: some are always waiting under load. */
+  #leave(): void {
+    this.#waiting[this.#head++] = undefined;
+    if (this.#head < this.#waiting.length && this.#head < LEFT_MAX) return;
+    this.#waiting.splice(0, this.#head);
+    this.#head = 0;
   }
 }
 
