@@ -5,6 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { createSigner } from 'fast-jwt';
 import t, { type Test } from 'tap';
 import { Failure } from '../src/failure.ts';
+import { silentLog } from '../src/log.ts';
 import { closeAfter } from '../src/transport/close-codes.ts';
 import { Durations, Measures } from '../src/transport/measures.ts';
 import { Peers } from '../src/transport/peers.ts';
@@ -317,18 +318,26 @@ t.test('a sweep looks at every session once, in parts', async (t) => {
 t.test('a turn flushes each session once, and those that were added meanwhile in the next', async (t) => {
   const clock = new ManualClock();
   const seen: string[] = [];
-  const turns = new Turns(clock, () => seen.push('rest'));
-  const again = { flush: () => seen.push('again') };
-  turns.add({ flush: () => seen.push('one') });
+  const turns = new Turns(clock, { ...silentLog, error: (event) => seen.push(event) }, () => seen.push('rest'));
+  const close = (code: number): number => seen.push(String(code));
+  const again = { flush: () => seen.push('again'), close };
+  turns.add({ flush: () => seen.push('one'), close });
+  turns.add({
+    flush: () => {
+      throw new Error('a bug');
+    },
+    close,
+  });
   turns.add({
     flush: () => {
       seen.push('two');
       turns.add(again);
     },
+    close,
   });
   await turn();
   await turn();
-  t.same(seen, ['one', 'two', 'rest', 'again', 'rest']);
+  t.same(seen, ['one', 'flush-failed', '1011', 'two', 'rest', 'again', 'rest']);
   let left = 3;
   turns.hold({ release: () => --left > 0 });
   clock.advance(100);

@@ -97,7 +97,7 @@ class World {
       peers: new Peers(settings),
       registry: new Registry('node-1'),
       requests: { waiting: 0 },
-      turns: new Turns(clock, () => json.rest()),
+      turns: new Turns(clock, silentLog, () => json.rest()),
       measures: new Measures(),
       backlog: { bytes: 0 },
       limits: { some: 'limits' },

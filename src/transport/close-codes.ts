@@ -12,6 +12,8 @@ export const CLOSE = {
   tooManyDevices: 4505,
   /** The WebSocket protocol's own: a message too big to be read. */
   tooBig: 1009,
+  /** The WebSocket protocol's own: we met a bug. */
+  broken: 1011,
 } as const;
 
 /** The close that follows an error before `welcome` (PROTOCOL 4.1.5). */

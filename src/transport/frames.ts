@@ -160,7 +160,7 @@ export const FRAMES: ReadonlyMap<string, FrameKind> = new Map<string, FrameKind>
   ],
   [
     'read',
-    tell('settingsPerUser', (frame, asker, tag) => ({
+    tell('readsPerUser', (frame, asker, tag) => ({
       kind: 'read',
       session: asker.address,
       tag,

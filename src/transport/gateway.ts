@@ -89,7 +89,7 @@ export function openGateway(options: GatewayOptions): Promise<Gateway> {
     peers: new Peers(settings),
     registry,
     requests: { waiting: 0 },
-    turns: new Turns(clock, () => json.rest()),
+    turns: new Turns(clock, log, () => json.rest()),
     measures,
     backlog: { bytes: 0 },
     limits: limitsOf(settings),

@@ -9,8 +9,13 @@ export type Socket = Pick<WebSocket<unknown>, 'send' | 'getBufferedAmount' | 'pi
 const TAKEN = 1;
 /** A message holds no more frames than a client can be asked to read at once. */
 const FRAMES_PER_MESSAGE = 256;
-/** How long the system may keep what a closed socket hasn't taken: uWebSockets gives it up then. */
-export const LINGER_MS = 90_000;
+/** A close frame has no room for more. */
+const REASON_CHARS_MAX = 120;
+/** What uWebSockets can count to. */
+const LINGER_MS_MAX = 960_000;
+
+/** How long the system may keep what a closed socket hasn't taken: uWebSockets gives it up then. A live one is never silent for so long. */
+export const lingerMs = ({ silenceMaxMs }: { readonly silenceMaxMs: number }): number => Math.min(silenceMaxMs + 30_000, LINGER_MS_MAX);
 
 /**
  * What goes to one socket. Frames gather until the turn ends and are written as one message; what the socket
@@ -86,7 +91,7 @@ export class Outbox {
     if (code !== CLOSE.tooBig) this.write();
     // What an ended socket hasn't taken stays in memory for a while; where there is too much of that, it is cut off.
     if (this.backlog > 0 && this.around.backlog.bytes > this.around.settings.outboxesBytesMax) this.socket?.close();
-    else this.socket?.end(code, reason);
+    else this.socket?.end(code, reason.slice(0, REASON_CHARS_MAX));
   }
 
   gone(): void {
@@ -94,7 +99,7 @@ export class Outbox {
     this.gathered = undefined;
     const { backlog, around } = this;
     if (backlog === 0) return;
-    around.clock.after(LINGER_MS, () => {
+    around.clock.after(lingerMs(around.settings), () => {
       around.backlog.bytes -= backlog;
     });
     this.backlog = 0;

@@ -1,8 +1,11 @@
 import type { Clock, Timer } from '../clock.ts';
+import type { Log } from '../log.ts';
+import { CLOSE } from './close-codes.ts';
 
 export interface Flushed {
   /** Writes what has gathered. */
   flush(): void;
+  close(code: number, reason: string): void;
 }
 
 export interface Holding {
@@ -19,6 +22,7 @@ const RELEASE_EVERY_MS = 5;
  */
 export class Turns {
   private readonly clock: Clock;
+  private readonly log: Log;
   private readonly flushed: () => void;
   private ready: Flushed[] = [];
   private flushing: Flushed[] = [];
@@ -28,8 +32,9 @@ export class Turns {
   second: number;
 
   /** `flushed` is called when all of a turn's sessions were flushed. */
-  constructor(clock: Clock, flushed: () => void) {
+  constructor(clock: Clock, log: Log, flushed: () => void) {
     this.clock = clock;
+    this.log = log;
     this.flushed = flushed;
     this.second = Math.floor(clock.monotonic() / 1000);
   }
@@ -54,7 +59,15 @@ export class Turns {
     const sessions = this.ready;
     this.ready = this.flushing;
     this.flushing = sessions;
-    for (const session of sessions) session.flush();
+    for (const session of sessions) {
+      try {
+        session.flush();
+      } catch (error) {
+        // Our bug costs the session that met it, not those behind it.
+        this.log.error('flush-failed', { error });
+        session.close(CLOSE.broken, 'internal error');
+      }
+    }
     sessions.length = 0;
     this.flushed();
   };

@@ -4,7 +4,7 @@ import type { Codec } from './codec.ts';
 import { addressOf, Exchange } from './http.ts';
 import { json } from './json.ts';
 import { msgpack } from './msgpack.ts';
-import { LINGER_MS } from './outbox.ts';
+import { lingerMs } from './outbox.ts';
 import { Session } from './session.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -21,7 +21,7 @@ export function serveWebSocket(app: uWS.TemplatedApp, around: Surroundings, clos
     // What is longer is cut off without a word, because uWebSockets has no say in that; what is shorter gets its close code.
     maxPayloadLength: settings.readBytesMax,
     // Silence, pings and slow readers are the session's business. This is for sockets that were ended and don't go.
-    idleTimeout: LINGER_MS / 1000,
+    idleTimeout: Math.floor(lingerMs(settings) / 1000),
     sendPingsAutomatically: false,
     maxBackpressure: 0,
     compression: uWS.DISABLED,
