@@ -17,7 +17,7 @@ interface Body {
 
 const mode = process.argv[2] ?? 'relay';
 const store: Keep | undefined =
-  mode === 'relay' ? undefined : await keepInPostgres(JSON.parse(process.argv[3] ?? '{}'), mode === 'multi-row');
+  mode.startsWith('relay') ? undefined : await keepInPostgres(JSON.parse(process.argv[3] ?? '{}'), mode === 'multi-row');
 
 const server = new Server({ transports: ['websocket'], serveClient: false, perMessageDeflate: false });
 const connected = new Map<string, Socket>();
