@@ -313,6 +313,8 @@ t.test('visibility: contacts are those the user wrote to, nobody sees nothing, a
   const state = (): unknown => alice.frames.filter((frame) => frame.type === 'presence').at(-1)?.state;
   await w.ask(bob, { kind: 'settings', presence: 'contacts', id: 's' } as never);
   t.equal(state(), 'offline');
+  await w.send(bob, '@alice', 'b1');
+  t.equal(state(), 'online', 'at once when one is written to');
   await w.ask(bob, { kind: 'settings', presence: 'everyone', id: 's' } as never);
   t.equal(state(), 'online');
   await w.ask(bob, { kind: 'settings', presence: 'nobody', id: 's' } as never);
@@ -340,13 +342,16 @@ t.test('a mute is durable, shows until it ends, and says nothing to others', asy
   const alice = await w.connect('alice');
   await w.send(alice, '@bob', 'c1');
   const until = w.clock.now() + 60_000;
-  t.equal(codeOf((await w.ask(alice, { kind: 'mute', conversation: 'alice:zed', until, id: 'm' } as never))[0]), 'not-found');
+  t.equal(codeOf((await w.ask(alice, { kind: 'mute', conversation: '#zed', until, id: 'm' } as never))[0]), 'not-found');
+  await w.ask(alice, { kind: 'mute', conversation: 'alice:zed', until, id: 'm' } as never);
   await w.ask(alice, { kind: 'mute', conversation: 'alice:bob', until, id: 'm' } as never);
   await w.crash();
   const back = await w.connect('alice');
   const line = async () =>
     one(await w.ask(back, { kind: 'conversations', id: 'q', limit: 10, next: undefined } as never), 'conversations').items[0];
   t.equal((await line())?.mutedUntil, until);
+  await w.send(back, '@zed', 'z1');
+  t.match(await line(), { conversation: '@zed', mutedUntil: until }, 'also where nobody had written yet');
   w.clock.advance(61_000);
   t.equal((await line())?.mutedUntil, undefined);
 });

@@ -245,16 +245,28 @@ function announcements(hosted: Hosted, users: ReadonlySet<UserId>): Effect[] {
   return effects;
 }
 
-/** Tells open entries again to the members chosen that lack them. */
+/** Tells open entries again to the members chosen that lack them, in as few commands as their rosters allow. */
 function retell(hosted: Hosted, chosen: (user: UserId) => boolean): Effect[] {
   const effects: Effect[] = [];
-  for (const { entry, roster } of hosted.open.values()) {
-    const batch = batchOf(hosted.id, [entry]);
+  let run: Entry[] = [];
+  let roster: Roster = [];
+  const tellRun = (): void => {
+    const last = run.at(-1);
+    if (last === undefined) return;
+    const batch = batchOf(hosted.id, run);
     for (const address of roster) {
       const user = address.id as UserId;
-      if (chosen(user) && lacks(hosted, user, entry.seq)) effects.push(tell(address, delivery(hosted, batch, user)));
+      if (chosen(user) && lacks(hosted, user, last.seq)) effects.push(tell(address, delivery(hosted, batch, user)));
     }
+    run = [];
+  };
+  for (const open of hosted.open.values()) {
+    const follows = open.roster === roster && run.at(-1)?.seq === open.entry.seq - 1 && run.length < REDELIVER_ENTRIES;
+    if (!follows) tellRun();
+    roster = open.roster;
+    run.push(open.entry);
   }
+  tellRun();
   return effects;
 }
 

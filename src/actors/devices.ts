@@ -1,8 +1,8 @@
 import type { Effect, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
-import { type ConversationId, nameFor } from '../ids.ts';
+import { type ConversationId, isGroup, nameFor } from '../ids.ts';
 import { lookForExpired, pull } from './inbox.ts';
-import type { Item } from './item.ts';
+import { type Item, newItem } from './item.ts';
 import type { MessengerLimits, SessionCommand } from './messages.ts';
 import { arriving, leaving } from './presence.ts';
 import type { UserEvent } from './user-events.ts';
@@ -139,10 +139,13 @@ export function decideRead(user: User, command: Of<'read'>): Outcome<UserEvent> 
   return { events, effects };
 }
 
-/** The user's line for a conversation that they may read. */
+/** The user's line for a conversation that they may read. A direct one where nobody has written yet is empty (PROTOCOL 3.5.3). */
 export function readable(user: User, conversation: ConversationId): Item {
   const item = user.items.get(conversation);
-  if (item === undefined) throw new Failure('not-found', 'there is no such conversation for you');
+  if (item === undefined) {
+    if (isGroup(conversation)) throw new Failure('not-found', 'there is no such conversation for you');
+    return newItem(conversation, 1);
+  }
   if (item.left) throw new Failure('not-member', 'you are no longer a member of this group');
   return item;
 }

@@ -1,7 +1,8 @@
 import type { Effect, Outcome } from '../cluster/actor.ts';
-import { isGroup, nameFor, type UserId } from '../ids.ts';
+import { isGroup, nameFor, peerOf, type UserId } from '../ids.ts';
 import { batchOf, type Entry } from './entry.ts';
 import type { MemberCommand } from './messages.ts';
+import { reveal } from './presence.ts';
 import { answers } from './submit.ts';
 import type { UserEvent } from './user-events.ts';
 import { emit, hostOf, hosts, type User } from './user-state.ts';
@@ -33,6 +34,15 @@ export function decideDeliver(user: User, command: Extract<MemberCommand, { kind
   const received: UserEvent = { kind: 'received', batch: unseen, firstLsn: user.lsn + 1, starts, summary: starts ? summary : undefined };
   const events: UserEvent[] = [received];
   const effects: Effect[] = [confirm(user.id, command, last, self)];
+  if (
+    user.visibility === 'contacts' &&
+    !isGroup(conversation) &&
+    item?.wrote !== true &&
+    unseen.entries.some(({ from }) => from === user.id)
+  ) {
+    // Who is written to becomes a contact, and sees at once what contacts see.
+    reveal(user, 'everyone', peerOf(conversation, user.id), effects);
+  }
   if (user.pending !== undefined) settleEarly(user, unseen.entries, events, effects);
   return { events, effects };
 }

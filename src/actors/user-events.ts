@@ -158,8 +158,9 @@ function applyRest(user: User, event: UserEvent): void {
       user.resubscribeAt = event.nextAt;
       break;
     case 'muted': {
-      const item = user.items.get(event.conversation);
-      if (item !== undefined) item.mutedUntil = event.until;
+      const item = user.items.get(event.conversation) ?? newItem(event.conversation, 1);
+      item.mutedUntil = event.until;
+      user.items.set(event.conversation, item);
       user.changedItems.add(event.conversation);
       break;
     }
