@@ -16,6 +16,7 @@ interface Device {
 /** A server that keeps every promise, and devices that write down what they see of it. */
 class World {
   readonly files: Files = new Map();
+  readonly mutedUntil = new Map<string, number>();
   readonly #devices: Device[] = [];
   readonly #logs = new Map<string, Seen[]>();
   readonly #inboxes = new Map<string, Told[]>();
@@ -129,12 +130,14 @@ class World {
         const last = log.at(-1) as Seen;
         records.push({ kind: 'history', conversation, entries: log.filter(({ seq }) => seq >= firstSeq) });
         const read = firstSeq - 1;
+        const mutedUntil = this.mutedUntil.get(`${user} ${conversation}`);
         items.push({
           conversation,
           lastSeq: last.seq,
           last,
           read,
           unread: log.filter(({ seq, from }) => seq > read && from !== user).length,
+          ...(mutedUntil === undefined ? {} : { mutedUntil }),
         });
       }
       records.push({ kind: 'listed', items }, { kind: 'hello', cursor: 0 }, { kind: 'welcome', cursor: 0 });
@@ -199,6 +202,15 @@ function correct(): Files {
     { ...first, kind: 'answer', outcome: 'sent', duplicate: true },
   );
   world.send(carol, '#team', 'ct7');
+  // muted for sure, and perhaps for longer
+  phone.records.push(
+    { kind: 'mute', id: 'm1', conversation: '#team', until: 5_000 },
+    { kind: 'done', id: 'm1' },
+    { kind: 'mute', id: 'm2', conversation: '#team', until: 6_000 },
+    { kind: 'done', id: 'm2' },
+    { kind: 'mute', id: 'm3', conversation: '#team', until: 7_000 },
+  );
+  world.mutedUntil.set('alice #team', 6_000);
   return world.audit();
 }
 
@@ -566,6 +578,18 @@ const wrong: readonly Wrong[] = [
       const { records } = place(files, 'dave.phone', isKind('end'));
       for (const kind of ['took', 'event'] as const) records.splice(records.findLastIndex(isKind(kind)), 1);
     },
+  },
+  {
+    how: 'an answered setting is lost',
+    rule: 'done-is-kept',
+    says: /alice finds #team muted until 0, not 6000/,
+    make: (files) => changeList(files, 'alice', (items) => items.map(({ mutedUntil: _, ...item }) => item)),
+  },
+  {
+    how: 'an answered setting is another',
+    rule: 'done-is-kept',
+    says: /alice finds #team muted until 5000, not 6000/,
+    make: (files) => changeList(files, 'alice', (items) => items.map((item) => ({ ...item, mutedUntil: 5_000 }))),
   },
   {
     how: 'a send ends in silence',

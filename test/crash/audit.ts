@@ -36,12 +36,13 @@ export async function audit(options: AuditOptions): Promise<void> {
     // Once more, because reading may have repaired something.
     recorder.add({
       kind: 'listed',
-      items: (await list(reader)).map(({ conversation, lastSeq, last, read, unread }) => ({
+      items: (await list(reader)).map(({ conversation, lastSeq, last, read, unread, mutedUntil }) => ({
         conversation,
         lastSeq,
         last: seen(last),
         read,
         unread,
+        ...(mutedUntil === undefined ? {} : { mutedUntil }),
       })),
     });
   } finally {

@@ -2,6 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { type Observed, observe, readRecords } from './observed.ts';
 import { ackedIsStored } from './rules/acked-is-stored.ts';
 import { alwaysAnswered } from './rules/always-answered.ts';
+import { doneIsKept } from './rules/done-is-kept.ts';
 import { gapFree } from './rules/gap-free.ts';
 import { neverDoubled } from './rules/never-doubled.ts';
 import { sameOrder } from './rules/same-order.ts';
@@ -12,7 +13,7 @@ import { findViolations, type Violation } from './violation.ts';
  *
  *     node dist/test/crash/check.js DIRECTORY
  */
-export const RULES = [ackedIsStored, neverDoubled, sameOrder, gapFree, alwaysAnswered];
+export const RULES = [ackedIsStored, neverDoubled, sameOrder, gapFree, alwaysAnswered, doneIsKept];
 
 export const check = (observed: Observed): readonly Violation[] => findViolations(observed, RULES);
 

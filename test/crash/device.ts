@@ -8,6 +8,8 @@ export interface TestDevice {
   submit(submission: TestSubmission): Promise<'sent' | 'error'>;
   /** Says that the user has read this far, if the device can now. */
   read(conversation: string, seq: number): void;
+  /** Mutes a conversation and records whether the server said that it is done. */
+  mute(conversation: string, until: number): Promise<void>;
   /** The newest entry of each conversation that the device knows. */
   readonly newest: ReadonlyMap<string, number>;
   readonly cursor: number;

@@ -56,6 +56,16 @@ export async function manage(group: GroupPlan, { device, random, stopped }: Part
   }
 }
 
+/** Mutes conversations for other times, or no longer. */
+export async function setMutes({ person, device, random, stopped }: Part): Promise<void> {
+  const hour = 3_600_000;
+  for (let count = 1; !stopped.aborted; count++) {
+    const conversation = random.pick([`@${person.peer}`, ...person.groups]);
+    await device.mute(conversation, random.chance(0.2) ? 0 : Date.now() + hour + count);
+    await delay(random.next() * 8 * PAUSE_MS);
+  }
+}
+
 /** The device's program dies now and then. */
 export async function stumble({ device, random, stopped }: Part): Promise<void> {
   while (!stopped.aborted) {

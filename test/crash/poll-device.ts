@@ -5,6 +5,8 @@ import { FAILURES, type FailureCode } from '../../src/failure.ts';
 import { type DeviceOptions, frameOf, GIVE_UP_MS, type TestDevice, type TestSubmission } from './device.ts';
 import { openRecorder, seen } from './record.ts';
 
+type Answer = EventFrame | Reset | Sent | ErrorFrame | { readonly type: 'done'; readonly id: string };
+
 const POLL_SECONDS = 5;
 const RETRY_MS = 50;
 
@@ -17,12 +19,13 @@ export function pollDevice(options: DeviceOptions): TestDevice {
   const newest = new Map<string, number>();
   const stopping = new AbortController();
   let cursor = 0;
+  let asks = 0;
   let queue: Promise<unknown> = Promise.resolve();
 
-  async function call(path: string, init: RequestInit): Promise<readonly (EventFrame | Reset | Sent | ErrorFrame)[]> {
+  async function call(path: string, init: RequestInit): Promise<readonly Answer[]> {
     const signal = AbortSignal.any([AbortSignal.timeout((POLL_SECONDS + 15) * 1_000), ...(init.signal ? [init.signal] : [])]);
     const answer = await fetch(`${options.url}${path}`, { ...init, headers, signal });
-    const body = (await answer.json()) as { readonly frames?: readonly (EventFrame | Reset | Sent | ErrorFrame)[] };
+    const body = (await answer.json()) as { readonly frames?: readonly Answer[] };
     if (answer.status !== 200 || body.frames === undefined) throw new Error(`${path} is answered with ${answer.status}`);
     return body.frames;
   }
@@ -100,6 +103,14 @@ export function pollDevice(options: DeviceOptions): TestDevice {
       call(`/v1/frames?device=${options.name}`, { method: 'POST', body: JSON.stringify({ type: 'read', conversation, seq }) }).catch(
         () => {},
       ); // watermarks may lose their last seconds
+    },
+    async mute(conversation, until) {
+      asks += 1;
+      const id = `${options.name}-mute-${asks}`;
+      recorder.add({ kind: 'mute', id, conversation, until });
+      const body = JSON.stringify({ type: 'mute', id, conversation, until });
+      const [frame] = await call(`/v1/frames?device=${options.name}`, { method: 'POST', body }).catch(() => []);
+      if (frame?.type === 'done') recorder.add({ kind: 'done', id });
     },
     async restart() {}, // between two polls it is nothing but its cursor
     async end() {

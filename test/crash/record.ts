@@ -14,6 +14,9 @@ export type Record =
   | ({ readonly kind: 'answer'; readonly clientId: string } & Answer)
   /** The application has this event. */
   | ({ readonly kind: 'took' } & Told)
+  /** The application asked for a setting, and heard that it is kept. */
+  | { readonly kind: 'mute'; readonly id: string; readonly conversation: string; readonly until: number }
+  | { readonly kind: 'done'; readonly id: string }
   // ── what was on the wire ──
   | { readonly kind: 'hello'; readonly cursor?: number }
   | { readonly kind: 'welcome'; readonly cursor: number }
@@ -36,6 +39,7 @@ export type Record =
         readonly last: Seen;
         readonly read: number;
         readonly unread: number;
+        readonly mutedUntil?: number;
       }[];
     }
   /** The inbox ends here; the events before were read from cursor 0 on. */

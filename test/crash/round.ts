@@ -10,7 +10,7 @@ import { check, readRecords } from './check.ts';
 import type { Counts } from './counts.ts';
 import { countRecords } from './counts.ts';
 import type { TestDevice } from './device.ts';
-import { chat, manage, type Part, stumble } from './load.ts';
+import { chat, manage, type Part, setMutes, stumble } from './load.ts';
 import { pollDevice } from './poll-device.ts';
 import { type Random, randomFrom } from './random.ts';
 import { type ServerProcess, serverProcess } from './server.ts';
@@ -104,6 +104,8 @@ async function play(
       for (let worker = 0; worker < 2; worker++) activities.push(chat(cast, part(person, device), worker));
       activities.push(stumble(part(person, device)));
     }
+    // One device a person sets them, so that the last answered is the one in force.
+    activities.push(setMutes(part(person, devices.get(person.name)?.[0] as TestDevice)));
   }
   for (const { group, device } of owners) {
     const person = cast.users.find(({ name }) => name === group.owner) as Person;
@@ -145,34 +147,50 @@ function tokenFor(user: string): string {
   return `${claims}.${createHmac('sha256', SECRET).update(claims).digest('base64url')}`;
 }
 
-/** Kills it after random times of service that add up to `loadMs`, so that a slow start takes nothing from the load. */
+/** Disturbs it after random times of service that add up to `loadMs`, so that a slow start takes nothing from the load. */
 async function killAtRandom(random: Random, server: ServerProcess, options: RoundOptions, complaints: Violation[]): Promise<void> {
   const moments = Array.from({ length: options.kills }, () => random.next() * options.loadMs).sort((one, other) => one - other);
   let served = 0;
   for (const moment of moments) {
     await delay(moment - served);
     served = moment;
-    if (random.chance(0.2)) {
-      options.say(`SIGTERM after ${Math.round(moment)} ms`);
-      const code = await server.stop();
-      if (code !== 0) complaints.push(stopComplaint(code, server));
+    if (random.chance(0.15)) {
+      const forMs = Math.round(500 + random.next() * 2_500);
+      options.say(`after ${Math.round(moment)} ms: frozen for ${forMs} ms`);
+      await server.freeze(forMs);
     } else {
-      options.say(`kill -9 after ${Math.round(moment)} ms`);
-      await server.kill();
+      await end(server, random.chance(0.2) ? 'SIGTERM' : 'SIGKILL', Math.round(moment), options, complaints);
+      await delay(random.next() * 200);
+      await startAgain(random, server, options);
     }
-    await delay(random.next() * 200);
-    server.launch();
-    if (random.chance(0.2)) {
-      await delay(random.next() * 500);
-      options.say('kill -9 while it starts');
-      await server.kill();
-      server.launch();
-    }
-    const launchedAt = performance.now();
-    await server.ready();
-    options.say(`serves again after ${Math.round(performance.now() - launchedAt)} ms`);
   }
   await delay(options.loadMs - served);
+}
+
+async function end(
+  server: ServerProcess,
+  how: 'SIGTERM' | 'SIGKILL',
+  after: number,
+  options: RoundOptions,
+  complaints: Violation[],
+): Promise<void> {
+  options.say(`after ${after} ms: ${how}`);
+  if (how === 'SIGKILL') return server.kill();
+  const code = await server.stop();
+  if (code !== 0) complaints.push(stopComplaint(code, server));
+}
+
+async function startAgain(random: Random, server: ServerProcess, { say }: RoundOptions): Promise<void> {
+  server.launch();
+  if (random.chance(0.2)) {
+    await delay(random.next() * 500);
+    say('SIGKILL while it starts');
+    await server.kill();
+    server.launch();
+  }
+  const launchedAt = performance.now();
+  await server.ready();
+  say(`serves again after ${Math.round(performance.now() - launchedAt)} ms`);
 }
 
 const stopComplaint = (code: number | string, server: ServerProcess): Violation => ({

@@ -14,6 +14,8 @@ export interface ServerProcess {
   launch(): void;
   /** Waits until it serves; rejects with its output where it ended instead. */
   ready(): Promise<void>;
+  /** Stops it in its tracks for a while. */
+  freeze(forMs: number): Promise<void>;
   /** Ends it at once, as the power cord would. */
   kill(): Promise<void>;
   /** Asks it to stop, and gives its exit code, or the signal that it took. */
@@ -76,6 +78,12 @@ export async function serverProcess(options: {
       started.stderr.on('data', keep);
     },
     ready,
+    async freeze(forMs) {
+      const frozen = child;
+      frozen?.kill('SIGSTOP');
+      await delay(forMs);
+      frozen?.kill('SIGCONT');
+    },
     async kill() {
       await end('SIGKILL');
     },

@@ -23,6 +23,7 @@ export function socketDevice(options: SocketDeviceOptions): TestDevice {
   recorder.add({ kind: 'device', user: options.user, device: options.name, via: 'socket' });
   const newest = new Map<string, number>();
   const open = new Set<Open>();
+  let asks = 0;
   /** What the program has saved: a little behind what it has seen. */
   let saved = 0;
   let run = start(0);
@@ -106,6 +107,18 @@ export function socketDevice(options: SocketDeviceOptions): TestDevice {
       }),
     read(conversation, seq) {
       run.client.read(conversation, seq).catch(() => {}); // watermarks may lose their last seconds (PROTOCOL 11.1)
+    },
+    async mute(conversation, until) {
+      const { client, record } = run;
+      asks += 1;
+      const id = `${options.name}-mute-${asks}`;
+      record.add({ kind: 'mute', id, conversation, until });
+      try {
+        await client.mute(conversation, until);
+        record.add({ kind: 'done', id });
+      } catch {
+        // No `done`: the checker takes either outcome.
+      }
     },
     async restart() {
       const { client, record } = run;
