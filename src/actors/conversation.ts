@@ -35,10 +35,13 @@ const tell = (to: Address, command: MemberCommand, when: 'ordered' | 'stored' = 
 const emit = (session: SessionAddress, tag: number, frame: ServerFrame): Effect => ({ kind: 'emit', session, tag, frame });
 
 export function decideHosted(hosted: Hosted, command: HostCommand, now: number, limits: MessengerLimits): Outcome<HostEvent> {
-  const outcome = decideCommand(hosted, command, now, limits);
+  return recovered(hosted, decideCommand(hosted, command, now, limits), now, limits);
+}
+
+/** With the first command after a restart, what can't be proven confirmed is told again. */
+function recovered(hosted: Hosted, outcome: Outcome<HostEvent>, now: number, limits: MessengerLimits): Outcome<HostEvent> {
   if (!hosted.recovering) return outcome;
-  // The first command after a restart: what can't be proven confirmed is told again.
-  const effects = [...retell(hosted, () => true), ...outcome.effects, { kind: 'alarm', afterMs: limits.redeliverMs } as const];
+  const effects: Effect[] = [...retell(hosted, () => true), ...outcome.effects, { kind: 'alarm', afterMs: limits.redeliverMs }];
   return { events: [...outcome.events, { kind: 'retold', hosted, at: now }], effects };
 }
 
@@ -185,6 +188,7 @@ function groupFrame(hosted: Hosted, reader: UserId, id: string): ServerFrame {
 
 /** What is due by now: watermarks to announce, members to be told again, members to go on without. */
 export function decideHostAlarm(hosted: Hosted, now: number, limits: MessengerLimits): Outcome<HostEvent> {
+  if (hosted.recovering) return recovered(hosted, SILENCE, now, limits);
   const events: HostEvent[] = [];
   const effects: Effect[] = [];
   if (hosted.unannounced !== undefined) {
