@@ -16,8 +16,9 @@ interface Body {
 }
 
 const mode = process.argv[2] ?? 'relay';
-const store: Keep | undefined =
-  mode.startsWith('relay') ? undefined : await keepInPostgres(JSON.parse(process.argv[3] ?? '{}'), mode === 'multi-row');
+const store: Keep | undefined = mode.startsWith('relay')
+  ? undefined
+  : await keepInPostgres(JSON.parse(process.argv[3] ?? '{}'), mode === 'multi-row');
 
 const server = new Server({ transports: ['websocket'], serveClient: false, perMessageDeflate: false });
 const connected = new Map<string, Socket>();
