@@ -7,7 +7,7 @@ export interface Options {
   readonly measureMs: number;
   /** Scales the loads that are counted in users; 1 is what the table means. */
   readonly scale: number;
-  /** Repeats what was measured while other processes took more than this of the machine; 100: never. */
+  /** Measures while other processes take no more than this of the machine; 100: whatever they take. */
   readonly quietPercent: number;
   readonly json: boolean;
   readonly check: boolean;
@@ -25,7 +25,7 @@ export const USAGE = `npm run bench -- [options]
   --beside NAME,…   only these contenders beside parley: plain, relay, relay-uws, echo, store, insert, multi-row; none: no other
   --rounds N        rounds whose median counts; 3 unless said
   --quick           one short round with fewer users: does everything work? Its figures mean little
-  --quiet PERCENT   repeats, up to 20 times, what was measured while others took more of the machine than that
+  --quiet PERCENT   waits until others take no more of the machine than that, and repeats what they disturbed
   --json            the report as JSON on stdout; progress stays on stderr
   --check           exit code 1 where something that must hold doesn't
   --profile DIR     writes a CPU profile of every server run there and prints its top functions

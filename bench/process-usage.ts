@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 
 /** Linux counts CPU time in hundredths of a second. */
 const TICKS_PER_SECOND = 100;
@@ -32,4 +33,11 @@ export function ownBytes(pid: number): number {
   const status = read(`/proc/${pid}/status`);
   const kilobytes = status?.match(/^RssAnon:\s+(\d+) kB$/m)?.[1];
   return kilobytes === undefined ? Number.NaN : Number(kilobytes) * 1024;
+}
+
+/** How busy the machine was for this long, of all its cores; NaN where the system doesn't tell. */
+export async function busyPercent(ms: number): Promise<number> {
+  const before = machineSeconds();
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return ((machineSeconds() - before) / (ms / 1000) / cpus().length) * 100;
 }

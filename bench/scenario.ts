@@ -1,5 +1,6 @@
 import { type Figures, mediansOf } from './figures.ts';
 import type { Options } from './options.ts';
+import { busyPercent } from './process-usage.ts';
 
 export interface Row {
   readonly contender: string;
@@ -49,16 +50,21 @@ export interface Measured {
 export const wanted = (options: Options, contender: string): boolean =>
   contender === 'parley' || options.beside === undefined || options.beside.includes(contender);
 
-const TRIES_MAX = 20;
+const TRIES_MAX = 5;
+const QUIET_FOR_MS = 1_500;
+const QUIET_LOOKS_MAX = 100;
 /** PostgreSQL's processes are others to the one that is measured. */
 const WITH_OTHERS: readonly string[] = ['insert', 'multi-row'];
 
-/** Measures again where other processes took too much of the machine. */
+/** Waits for the others to be quiet, and measures again where they weren't for long enough. */
 async function inQuiet(context: Context, contender: string, measure: () => Promise<Figures>): Promise<Figures> {
+  const { quietPercent } = context.options;
+  if (!(quietPercent < 100)) return measure();
   for (let tries = 1; ; tries++) {
+    for (let look = 0; look < QUIET_LOOKS_MAX && (await busyPercent(QUIET_FOR_MS)) > quietPercent; look++);
     const figures = await measure();
     const others = figures['othersPercent'] ?? 0;
-    if (others <= context.options.quietPercent || tries === TRIES_MAX || WITH_OTHERS.includes(contender)) return figures;
+    if (others <= quietPercent || tries === TRIES_MAX || WITH_OTHERS.includes(contender)) return figures;
     context.say(`  ${contender}: others took ${Math.round(others)} % of the machine; again`);
   }
 }
