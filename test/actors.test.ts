@@ -270,6 +270,9 @@ t.test('who is blocked can neither send nor see; the blocker may still write', a
     receipts.members.map(({ user }) => user),
     ['alice'],
   );
+  const peer = async (device: Device) =>
+    one(await w.ask(device, { kind: 'conversations', id: 'q', limit: 1, next: undefined } as never), 'conversations').items[0]?.peer;
+  t.equal(await peer(alice), undefined, 'no watermarks of the blocker');
   await w.crash();
   const back = await w.connect('alice');
   t.equal(codeOf(await w.send(back, '@bob', 'c3')), 'forbidden', 'a block is durable');
@@ -449,4 +452,75 @@ t.test('when all is quiet no actor keeps anything waiting, and all are unloaded 
   w.disconnect(bob);
   await w.pass(200_000);
   t.same(w.region.stats().loaded, { user: 0, group: 0 });
+});
+
+t.test('who is removed and added again at once holds nothing up, and is told everything that was for them', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  await w.submit(alice, '#g', 'g1', { kind: 'created', title: 'T', members: users('bob', 'cy') });
+  const tags = [
+    w.tell(alice, submission(alice.user, '#g', 's', message('s'))),
+    w.tell(alice, submission(alice.user, '#g', 'r', { kind: 'removed', users: users('bob') })),
+    w.tell(alice, submission(alice.user, '#g', 'm', message('not for bob'))),
+    w.tell(alice, submission(alice.user, '#g', 'a', { kind: 'added', users: users('bob') })),
+    w.tell(alice, submission(alice.user, '#g', 't', message('t'))),
+  ];
+  await w.settle();
+  for (const tag of tags) t.match(alice.answers.get(tag)?.[0], { type: 'sent' });
+  t.same(
+    bob.events.map(({ lsn, entry }) => [lsn, entry.clientId]),
+    [
+      [1, 'g1'],
+      [2, 's'],
+      [3, 'r'],
+      [4, 'a'],
+      [5, 't'],
+    ],
+  );
+  await w.crash();
+  const again = await w.connect('alice');
+  for (const id of ['s', 't']) t.match(await w.send(again, '#g', id), { type: 'sent', duplicate: true });
+  t.match(await w.submit(again, '#g', 'r', { kind: 'removed', users: users('bob') }), { type: 'sent', duplicate: true });
+});
+
+t.test('a resend is stored once though its answer waited long among many (acked-is-stored)', async (t) => {
+  const w = new World({ unsettledPerUserMax: 1000 }, { ordered: false, durable: true });
+  t.teardown(() => w.end());
+  const alice = await w.connect('alice');
+  await w.connect('bob');
+  await w.submit(alice, '#g', 'g1', { kind: 'created', title: 'T', members: users('bob') });
+  w.disk.hangs = (writes) => writes.some(({ kind, of }) => kind === 'append' && of === 'bob');
+  for (let i = 0; i < 200; i++) w.tell(alice, submission(alice.user, '#g', `m${i}`, message('x')));
+  await w.settle();
+  await w.pass(4000);
+  w.disk.hangs = () => false;
+  await w.pass(3000);
+  for (const i of [0, 10, 199]) t.match(await w.send(alice, '#g', `m${i}`), { type: 'sent', seq: i + 2, duplicate: true });
+  t.match(await w.send(alice, '#g', 'new'), { type: 'sent', seq: 202 });
+});
+
+t.test('a sender whose only other member lags is answered', async (t) => {
+  const w = new World({}, { ordered: false, durable: true });
+  t.teardown(() => w.end());
+  const alice = await w.connect('alice');
+  await w.submit(alice, '#g', 'g1', { kind: 'created', title: 'T', members: users('bob') });
+  w.disk.hangs = (writes) => writes.some(({ kind, of }) => kind === 'append' && of === 'bob');
+  w.tell(alice, submission(alice.user, '#g', 'm1', message('x')));
+  await w.pass(6000);
+  t.match(await w.send(alice, '#g', 'm2'), { type: 'sent', seq: 3 });
+  w.disk.hangs = () => false;
+});
+
+t.test('after a failed write, devices that only listen are told what comes next', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  const desk = await w.connect('bob', 'desk');
+  w.disk.failing = true;
+  await w.send(alice, '@bob', 'c1');
+  await w.send(alice, '@bob', 'c1');
+  await w.settle();
+  for (const device of [bob, desk])
+    t.ok(device.events.length === 1 || device.frames.some(({ type }) => type === 'stale'), 'told, or told to ask');
 });

@@ -85,7 +85,7 @@ const counter: ActorKind<Counter, Count, { readonly kind: 'added' }> = {
   },
   idle: () => true,
   bytes: () => 1000,
-  carry() {},
+  carry: () => [],
   abandon: (state) => [emit(`${state.id} abandoned`)],
 };
 

@@ -80,8 +80,8 @@ type AnsweredRow = [ClientId, ConversationId, EntryKind, number, number, number]
 const segmentKey = (segment: number): string => `${segment.toString(16).padStart(8, '0')}-`;
 export const filterKey = (segment: number): string => segment.toString(16).padStart(8, '0');
 
-/** The rows for what isn't in rows yet; afterwards it is taken as written. */
-export function deriveAnswered(answered: Answered, user: UserId, epoch: number): Write[] {
+/** The rows for what isn't in rows yet; afterwards it is taken as written. Who is `awaited` stays in memory. */
+export function deriveAnswered(answered: Answered, user: UserId, epoch: number, awaited: (clientId: ClientId) => boolean): Write[] {
   const writes: Write[] = [];
   let rest = answered.unwritten;
   answered.unwritten = [];
@@ -111,7 +111,7 @@ export function deriveAnswered(answered: Answered, user: UserId, epoch: number):
   }
   for (const clientId of answered.recent.keys()) {
     if (answered.recent.size <= RECENT_MAX) break;
-    answered.recent.delete(clientId);
+    if (!awaited(clientId)) answered.recent.delete(clientId);
   }
   return writes;
 }

@@ -4,7 +4,19 @@ import { isGroup, nameFor, peerOf, type UserId } from '../ids.ts';
 import { splitAt, type Write } from '../storage/store.ts';
 import { type Batch, batchOf, type Entry, pack, packEntry, unpackEntries } from './entry.ts';
 import { applyOperation, requireMember, ruleOn } from './group-operations.ts';
-import { clientKey, type Hosted, memberOf, newMember, openEntry, type Roster, userAddress } from './hosted.ts';
+import {
+  clientKey,
+  confirmedSeq,
+  type Hosted,
+  type Member,
+  memberOf,
+  newMember,
+  type OpenEntry,
+  openEntry,
+  previousOf,
+  type Roster,
+  userAddress,
+} from './hosted.ts';
 import { putHost, putMember } from './hosted-rows.ts';
 import type { GroupSummary, HostCommand, MemberCommand, MessengerLimits, ServerFrame, SettledEntry } from './messages.ts';
 
@@ -13,7 +25,7 @@ import type { GroupSummary, HostCommand, MemberCommand, MessengerLimits, ServerF
  * knows who has them. Used by a user for its direct conversations and by a group; both keep a `Hosted`.
  */
 export type HostEvent =
-  | { readonly kind: 'posted'; readonly hosted: Hosted; readonly entry: Entry; readonly roster: Roster }
+  | { readonly kind: 'posted'; readonly hosted: Hosted; readonly entry: Entry; readonly roster: Roster; readonly at: number }
   | { readonly kind: 'confirmed'; readonly hosted: Hosted; readonly user: UserId; readonly seq: number }
   | {
       readonly kind: 'marked';
@@ -68,9 +80,18 @@ function decideCommand(hosted: Hosted, command: HostCommand, now: number, limits
     case 'list-members':
       return { events: NOTHING, effects: [emit(command.session, command.tag, groupFrame(hosted, command.user, command.id))] };
     case 'bar': {
-      const effects = [tell(userAddress(command.by), { kind: 'barred', conversation: hosted.id, on: command.on })];
-      if (hosted.barredBy.includes(command.by) === command.on) return { events: NOTHING, effects };
-      return { events: [{ kind: 'barred', hosted, by: command.by, on: command.on }], effects };
+      const { by, on } = command;
+      const other = userAddress(peerOf(hosted.id, by));
+      const effects = [
+        tell(userAddress(by), { kind: 'barred', conversation: hosted.id, on }),
+        tell(other, { kind: 'peer-hidden', conversation: hosted.id, on }),
+      ];
+      if (!on) {
+        // What the other one wasn't told meanwhile.
+        const { delivered, read } = hosted.members.get(by) ?? newMember('member', 1);
+        if (delivered > 0) effects.push(tell(other, { kind: 'receipt', conversation: hosted.id, user: by, delivered, read }));
+      }
+      return { events: hosted.barredBy.includes(by) === on ? NOTHING : [{ kind: 'barred', hosted, by, on }], effects };
     }
   }
 }
@@ -110,10 +131,12 @@ function decidePost(
   // `at` never runs backwards within a conversation, whatever the system's clock does.
   const entry = packEntry(hosted.lastSeq + 1, from, Math.max(now, hosted.lastAt), kind, clientId, body);
   const effects: Effect[] = [];
-  if (roster.length === 1) effects.push(settled(hosted, from, [entry]));
+  // Nobody else is waited for: the sender is alone, or all the others lag.
+  if (!roster.some(({ id }) => id !== from && hosted.members.get(id as UserId)?.lagging !== true))
+    effects.push(settled(hosted, from, [entry]));
   // With entries open already, an alarm is on its way.
   if (hosted.open.size === 0) effects.push({ kind: 'alarm', afterMs: limits.redeliverMs });
-  return { events: [{ kind: 'posted', hosted, entry, roster }], effects };
+  return { events: [{ kind: 'posted', hosted, entry, roster, at: now }], effects };
 }
 
 const settled = (hosted: Hosted, from: UserId, entries: readonly SettledEntry[]): Effect =>
@@ -126,9 +149,9 @@ function decideConfirm(hosted: Hosted, user: UserId, seq: number): Outcome<HostE
   if (!member.lagging) {
     // One command for each run of entries of the same sender.
     let run: Entry[] = [];
-    for (let at = member.confirmed + 1; at <= seq; at++) {
+    for (let at = firstOwed(hosted, member); at <= seq; at++) {
       const open = hosted.open.get(at);
-      if (open === undefined || open.waiting !== 1 || open.entry.from === user) continue;
+      if (open === undefined || open.waiting !== 1 || open.entry.from === user || !owes(open, user, member)) continue;
       const { entry } = open;
       if (run.length > 0 && run[0]?.from !== entry.from) {
         effects.push(settled(hosted, (run[0] as Entry).from, run));
@@ -140,6 +163,13 @@ function decideConfirm(hosted: Hosted, user: UserId, seq: number): Outcome<HostE
   } else if (seq < hosted.lastSeq) effects.push(redeliver(hosted, user, seq));
   return { events: [{ kind: 'confirmed', hosted, user, seq: Math.min(seq, hosted.lastSeq) }], effects };
 }
+
+/** The first entry that a member's confirmation can be about. */
+const firstOwed = (hosted: Hosted, member: Member): number => Math.max(member.confirmed, confirmedSeq(hosted)) + 1;
+
+/** Whether an open entry is for the member: one who was away and came back has missed some. */
+const owes = (open: OpenEntry, user: UserId, member: Member): boolean =>
+  member.before === undefined || open.roster.some(({ id }) => id === user);
 
 function decideMark(
   hosted: Hosted,
@@ -197,10 +227,10 @@ export function decideHostAlarm(hosted: Hosted, now: number, limits: MessengerLi
       events.push({ kind: 'receipts-told', hosted });
     } else effects.push({ kind: 'alarm', afterMs: hosted.announceAt - now });
   }
-  const oldest = hosted.open.values().next().value;
+  const oldest = oldestAwaited(hosted);
   let lagging = false;
   for (const member of hosted.members.values()) lagging ||= member.lagging;
-  if (oldest === undefined && !lagging) return { events, effects };
+  if (hosted.open.size === 0 && !lagging) return { events, effects };
   effects.push({ kind: 'alarm', afterMs: limits.redeliverMs });
   if (oldest !== undefined && now - oldest.postedAt >= limits.redeliverMs) {
     const late = new Set<UserId>();
@@ -221,6 +251,18 @@ export function decideHostAlarm(hosted: Hosted, now: number, limits: MessengerLi
     if (member.lagging && member.confirmed < (member.until ?? hosted.lastSeq)) effects.push(redeliver(hosted, user, member.confirmed));
   }
   return { events, effects };
+}
+
+/** The first entry that a member who isn't lagging lacks. */
+function oldestAwaited(hosted: Hosted): OpenEntry | undefined {
+  for (const open of hosted.open.values()) {
+    const awaited = open.roster.some(({ id }) => {
+      const member = hosted.members.get(id as UserId);
+      return member !== undefined && !member.lagging && member.confirmed < open.entry.seq;
+    });
+    if (awaited) return open;
+  }
+  return undefined;
 }
 
 function settledWithout(hosted: Hosted, late: ReadonlySet<UserId>): Effect[] {
@@ -265,7 +307,13 @@ function retell(hosted: Hosted, chosen: (user: UserId) => boolean): Effect[] {
     run = [];
   };
   for (const open of hosted.open.values()) {
-    const follows = open.roster === roster && run.at(-1)?.seq === open.entry.seq - 1 && run.length < REDELIVER_ENTRIES;
+    // Who an operation brings or takes begins or ends with it, so it goes alone.
+    const follows =
+      open.entry.kind === 'message' &&
+      run.at(-1)?.kind === 'message' &&
+      open.roster === roster &&
+      run.at(-1)?.seq === open.entry.seq - 1 &&
+      run.length < REDELIVER_ENTRIES;
     if (!follows) tellRun();
     roster = open.roster;
     run.push(open.entry);
@@ -279,8 +327,12 @@ const REDELIVER_ENTRIES = 128;
 /** Reads the log after what the member has, and tells it. */
 function redeliver(hosted: Hosted, user: UserId, after: number): Effect {
   const member = hosted.members.get(user);
-  const from = Math.max(after, (member?.since ?? 1) - 1);
-  const through = Math.min(member?.until ?? hosted.lastSeq, from + REDELIVER_ENTRIES);
+  const before = member?.before;
+  const earlier = before !== undefined && after < before.until;
+  const since = (earlier ? before.since : member?.since) ?? 1;
+  const until = (earlier ? before.until : member?.until) ?? hosted.lastSeq;
+  const from = Math.max(after, since - 1);
+  const through = Math.min(until, from + REDELIVER_ENTRIES);
   const summary = summaryOf(hosted);
   return {
     kind: 'look',
@@ -289,7 +341,7 @@ function redeliver(hosted: Hosted, user: UserId, after: number): Effect {
       const [rows] = yield [{ kind: 'forward', log: 'conversation', of: hosted.id, after: from, through, limit: REDELIVER_ENTRIES }];
       const entries = (rows ?? []).flatMap((row) => unpackEntries(row.payload)).filter(({ seq }) => seq > from && seq <= through);
       if (entries.length === 0) return NOTHING;
-      const previous = from < member.since ? 0 : from;
+      const previous = from < since ? 0 : from;
       return [tell(userAddress(user), { kind: 'deliver', batch: batchOf(hosted.id, entries), previous, summary })];
     },
     failed: () => NOTHING,
@@ -301,8 +353,7 @@ export const summaryOf = (hosted: Hosted): GroupSummary | undefined =>
 
 function delivery(hosted: Hosted, batch: Batch, user: UserId): MemberCommand {
   const first = (batch.entries[0] as Entry).seq;
-  const since = hosted.members.get(user)?.since ?? 1;
-  return { kind: 'deliver', batch, previous: since >= first ? 0 : first - 1, summary: summaryOf(hosted) };
+  return { kind: 'deliver', batch, previous: previousOf(hosted.members.get(user), first), summary: summaryOf(hosted) };
 }
 
 export function applyHosted(event: HostEvent): void {
@@ -313,7 +364,7 @@ export function applyHosted(event: HostEvent): void {
       hosted.lastAt = event.entry.at;
       hosted.changed = true;
       if (event.entry.kind !== 'message') applyOperation(hosted, event.entry);
-      openEntry(hosted, event.entry, event.roster, event.entry.at);
+      openEntry(hosted, event.entry, event.roster, event.at);
       break;
     case 'confirmed':
       applyConfirmed(hosted, event.user, event.seq);
@@ -349,11 +400,11 @@ export function applyHosted(event: HostEvent): void {
 function applyConfirmed(hosted: Hosted, user: UserId, seq: number): void {
   const member = hosted.members.get(user);
   if (member === undefined) return;
-  const from = member.confirmed + 1;
+  const from = firstOwed(hosted, member);
   member.confirmed = seq;
   for (let at = from; at <= seq; at++) {
     const open = hosted.open.get(at);
-    if (open === undefined) continue;
+    if (open === undefined || !owes(open, user, member)) continue;
     if (open.entry.from === user) open.senderHas = true;
     else if (!member.lagging) open.waiting -= 1;
     closeIfDone(hosted, at);
@@ -371,8 +422,9 @@ function applyLagged(hosted: Hosted, user: UserId): void {
   hosted.changedMembers.add(user);
   for (const [seq, open] of hosted.open) {
     if (seq <= member.confirmed || !open.roster.some(({ id }) => id === user)) continue;
-    if (open.entry.from === user) open.senderHas = true;
-    else open.waiting -= 1;
+    // A sender's own entry stays open: until they have it, only here is it known that a resend is one.
+    if (open.entry.from === user) continue;
+    open.waiting -= 1;
     closeIfDone(hosted, seq);
   }
 }
@@ -422,8 +474,8 @@ function fanOut(hosted: Hosted, roster: Roster, batch: Batch, epoch: number, wri
   const summary = summaryOf(hosted);
   const later: MemberCommand = { kind: 'deliver', batch, previous: first - 1, summary };
   for (const address of roster) {
-    const since = hosted.members.get(address.id as UserId)?.since ?? 1;
-    effects.push(tell(address, since >= first ? { kind: 'deliver', batch, previous: 0, summary } : later, 'ordered'));
+    const starts = previousOf(hosted.members.get(address.id as UserId), first) === 0;
+    effects.push(tell(address, starts ? { kind: 'deliver', batch, previous: 0, summary } : later, 'ordered'));
   }
 }
 

@@ -40,7 +40,7 @@ export function decideConnect(user: User, command: Of<'connect'>, now: number, l
   const given = command.cursor;
   const tooOld = given !== undefined && given < user.floor;
   const ahead = given !== undefined && given > user.lsn;
-  const cursor = given === undefined ? user.lsn : given;
+  const cursor = given === undefined || tooOld || ahead ? user.lsn : given;
   effects.push(emit(command, { type: 'welcome', user: user.id, device: command.device, cursor, at: now }));
   if (tooOld || ahead) effects.push(emit(command, { type: 'reset', cursor: user.lsn, reason: ahead ? 'ahead' : 'too-old' }));
   arriving(user, [...user.sessions.filter((other) => other !== replaced), session], events, effects);

@@ -121,8 +121,15 @@ export function applyOperation(group: Hosted, entry: Entry): void {
 
 function join(group: Hosted, user: UserId, role: Role, seq: number): void {
   // Who comes back is the newest member: the map is in the order of joining.
+  const old = group.members.get(user);
   group.members.delete(user);
-  group.members.set(user, newMember(role, seq));
+  const member = newMember(role, seq);
+  if (old?.until !== undefined) {
+    member.before = { since: old.since, until: old.until };
+    member.confirmed = old.confirmed;
+    member.lagging = old.lagging;
+  }
+  group.members.set(user, member);
   group.changedMembers.add(user);
 }
 

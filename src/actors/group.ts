@@ -34,7 +34,7 @@ export function groupActor(limits: MessengerLimits): ActorKind<Hosted, GroupComm
     derive: deriveHosted,
     idle: hostedIdle,
     bytes: (group) => BYTES.group + group.members.size * BYTES.member + group.open.size * BYTES.open,
-    carry() {},
+    carry: () => NOTHING,
     abandon: () => NOTHING,
   };
 }

@@ -1,17 +1,27 @@
-import type { Reading } from '../cluster/actor.ts';
+import type { Address, Reading } from '../cluster/actor.ts';
 import type { ConversationId, UserId } from '../ids.ts';
 import type { Row, Write } from '../storage/store.ts';
 import { type Entry, pack, unpack, unpackEntries } from './entry.ts';
 import { applyOperation } from './group-operations.ts';
-import { confirmedSeq, emptyHosted, type Hosted, type Member, openEntry, rebuildRoster } from './hosted.ts';
+import {
+  confirmedSeq,
+  emptyHosted,
+  type Hosted,
+  type Member,
+  openEntry,
+  type Roster,
+  rebuildRoster,
+  userAddress,
+  wasIn,
+} from './hosted.ts';
 import type { Role } from './messages.ts';
 
 const READ_ROWS = 512;
 
 /** Host row: `[version, title, reflects, confirmed, lastAt, barredBy]`: the members table reflects the log up to `reflects`. */
 type HostRow = [1, string, number, number, number, UserId[]];
-/** Member row: `[role, since, until, delivered, read, confirmed, lagging]`. */
-type MemberRow = [Role, number, number | null, number, number, number, boolean];
+/** Member row: `[role, since, until, delivered, read, confirmed, lagging, since and until of the membership before]`. */
+type MemberRow = [Role, number, number | null, number, number, number, boolean, [number, number] | null];
 
 export function* restoreHosted(id: ConversationId): Reading<Hosted> {
   const [hostRows, firstMembers] = (yield [
@@ -52,7 +62,7 @@ export function* restoreHosted(id: ConversationId): Reading<Hosted> {
 function replay(hosted: Hosted, entry: Entry, reflects: number, confirmed: number): void {
   hosted.lastSeq = entry.seq;
   hosted.lastAt = Math.max(hosted.lastAt, entry.at);
-  let roster = hosted.roster;
+  let roster = entry.seq > reflects ? hosted.roster : rosterAt(hosted, entry.seq);
   if (entry.seq > reflects && entry.kind !== 'message') {
     const before = roster;
     applyOperation(hosted, entry);
@@ -62,9 +72,29 @@ function replay(hosted: Hosted, entry: Entry, reflects: number, confirmed: numbe
 }
 
 function restoreMember(hosted: Hosted, row: Row, confirmed: number): void {
-  const [role, since, until, delivered, read, has, lagging] = unpack(row.payload) as MemberRow;
-  const member = { role, since, until: until ?? undefined, delivered, read, confirmed: lagging ? has : Math.max(has, confirmed), lagging };
-  hosted.members.set(row.key as UserId, member);
+  const [role, since, until, delivered, read, has, lagging, before] = unpack(row.payload) as MemberRow;
+  hosted.members.set(row.key as UserId, {
+    role,
+    since,
+    until: until ?? undefined,
+    before: before === null ? undefined : { since: before[0], until: before[1] },
+    delivered,
+    read,
+    confirmed: lagging ? has : Math.max(has, confirmed),
+    lagging,
+  });
+}
+
+/** Who an entry went to that the member rows already reflect. */
+function rosterAt(hosted: Hosted, seq: number): Roster {
+  const roster: Address[] = [];
+  let same = true;
+  for (const [user, member] of hosted.members) {
+    const then = wasIn(member, seq);
+    if (then) roster.push(userAddress(user));
+    if (then !== (member.until === undefined)) same = false;
+  }
+  return same ? hosted.roster : roster;
 }
 
 export const putHost = (hosted: Hosted, epoch: number): Write => {
@@ -73,7 +103,9 @@ export const putHost = (hosted: Hosted, epoch: number): Write => {
 };
 
 export const putMember = (hosted: Hosted, user: UserId, member: Member, epoch: number): Write => {
-  const row: MemberRow = [member.role, member.since, member.until ?? null, member.delivered, member.read, member.confirmed, member.lagging];
+  const { role, since, until, delivered, read, confirmed, lagging, before } = member;
+  const earlier: [number, number] | null = before === undefined ? null : [before.since, before.until];
+  const row: MemberRow = [role, since, until ?? null, delivered, read, confirmed, lagging, earlier];
   return { kind: 'put', table: 'member', of: hosted.id, key: user, epoch, payload: pack(row) };
 };
 

@@ -11,6 +11,8 @@ export interface Member {
   since: number;
   /** The last seq that a former member got; undefined for one who is in. */
   until: number | undefined;
+  /** The membership before this one, of which the member may still lack entries. */
+  before: { readonly since: number; readonly until: number } | undefined;
   delivered: number;
   read: number;
   /** The member has stored every entry up to this seq. */
@@ -87,6 +89,7 @@ export const newMember = (role: Role, since: number): Member => ({
   role,
   since,
   until: undefined,
+  before: undefined,
   delivered: since - 1,
   read: since - 1,
   confirmed: since - 1,
@@ -98,6 +101,14 @@ export const memberOf = (hosted: Hosted, user: UserId): Member | undefined => {
   const member = hosted.members.get(user);
   return member?.until === undefined ? member : undefined;
 };
+
+/** Whether the entry with this seq is, or was, for the member. */
+export const wasIn = ({ since, until, before }: Member, seq: number): boolean =>
+  (seq >= since && (until === undefined || seq <= until)) || (before !== undefined && seq >= before.since && seq <= before.until);
+
+/** The seq that the member should have before an entry with this one: 0 where a membership begins with it. */
+export const previousOf = (member: Member | undefined, seq: number): number =>
+  member === undefined || seq === member.since || seq === member.before?.since ? 0 : seq - 1;
 
 export function rebuildRoster(hosted: Hosted): void {
   const known = new Map(hosted.roster.map((address) => [address.id, address]));

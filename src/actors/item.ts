@@ -29,6 +29,8 @@ export interface Item {
   summary: GroupSummary | undefined;
   peerDelivered: number;
   peerRead: number;
+  /** The peer blocks the user, who is shown no watermarks of theirs. */
+  peerHidden: boolean;
   /** The newest entries, ascending and without gaps; at least the last one. */
   cache: Entry[];
 }
@@ -53,6 +55,7 @@ export const newItem = (id: ConversationId, since: number): Item => ({
   summary: undefined,
   peerDelivered: 0,
   peerRead: 0,
+  peerHidden: false,
   cache: [],
 });
 
@@ -131,14 +134,13 @@ function* count(item: Item, reader: UserId, seq: number): Reading<void> {
 /** Entries after `read` that others wrote. */
 export const unread = (item: Item): number => Math.max(0, item.lastSeq - item.read - item.own.length - item.ownOlder);
 
-/** Who is blocked sees no watermarks of the blocker; the host tells none, and `peer` stays as it was before. */
 export function itemFrame({ id: reader }: { readonly id: UserId }, item: Item, now: number): ConversationItem | undefined {
   const last = item.cache.at(-1);
   if (last === undefined) return undefined;
   const line = { conversation: nameFor(item.id, reader), lastSeq: item.lastSeq, last, read: item.read, unread: unread(item) };
   const muted = item.mutedUntil > now ? { mutedUntil: item.mutedUntil } : undefined;
   if (isGroup(item.id)) return { ...line, ...muted, title: item.summary?.title ?? '', members: item.summary?.members ?? 0 };
-  if (peerOf(item.id, reader) === reader) return { ...line, ...muted };
+  if (item.peerHidden || peerOf(item.id, reader) === reader) return { ...line, ...muted };
   return { ...line, ...muted, peer: { delivered: item.peerDelivered, read: item.peerRead } };
 }
 
@@ -153,6 +155,7 @@ type ItemRow = [
   summary: GroupSummary | null,
   ...peer: [delivered: number, read: number],
   last: Uint8Array | null,
+  peerHidden: boolean,
 ];
 
 export function putItem(item: Item, user: UserId, epoch: number): Write {
@@ -168,6 +171,7 @@ export function putItem(item: Item, user: UserId, epoch: number): Write {
     item.peerDelivered,
     item.peerRead,
     item.cache.at(-1)?.packed ?? null,
+    item.peerHidden,
   ];
   return { kind: 'put', table: 'item', of: user, key: item.id, epoch, payload: pack(row) };
 }
@@ -189,6 +193,7 @@ export function restoreItem(row: Row): Item {
     peerDelivered,
     peerRead,
     last,
+    peerHidden,
   ] = unpack(row.payload) as ItemRow;
   return {
     ...newItem(row.key as ConversationId, since),
@@ -205,6 +210,7 @@ export function restoreItem(row: Row): Item {
     summary: summary ?? undefined,
     peerDelivered,
     peerRead,
+    peerHidden,
     cache: last === null ? [] : unpackEntries(last),
   };
 }

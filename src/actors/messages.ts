@@ -147,6 +147,8 @@ export type MemberCommand =
     }
   | { readonly kind: 'typing-by'; readonly conversation: ConversationId; readonly user: UserId }
   | { readonly kind: 'barred'; readonly conversation: ConversationId; readonly on: boolean }
+  /** The peer of a direct conversation blocks this user, or no longer does. */
+  | { readonly kind: 'peer-hidden'; readonly conversation: ConversationId; readonly on: boolean }
   | { readonly kind: 'watched-by'; readonly user: UserId }
   | { readonly kind: 'unwatched-by'; readonly user: UserId }
   | { readonly kind: 'presence-of'; readonly user: UserId; readonly state: PresenceState; readonly lastSeen: number | undefined }
@@ -201,6 +203,8 @@ export type ServerFrame =
   | { readonly type: 'reset'; readonly cursor: number; readonly reason: string }
   | EventsFrame
   | SentFrame
+  /** For the session alone, not on the wire: it is told events no longer, until it has pulled again. */
+  | { readonly type: 'stale' }
   /** For the session alone, not on the wire: a pull is done; `end`: the cursor has reached the inbox's end. */
   | { readonly type: 'pulled'; readonly through: number; readonly end: boolean }
   | {

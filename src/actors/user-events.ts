@@ -21,6 +21,7 @@ export type UserEvent =
   | { readonly kind: 'acknowledged'; readonly cursor: number; readonly marks: ReadonlyMap<ConversationId, number> }
   | { readonly kind: 'read'; readonly conversation: ConversationId; readonly seq: number }
   | { readonly kind: 'peer-marked'; readonly conversation: ConversationId; readonly delivered: number; readonly read: number }
+  | { readonly kind: 'peer-hidden'; readonly conversation: ConversationId; readonly on: boolean }
   | { readonly kind: 'remembered'; readonly conversation: ConversationId; readonly entries: readonly Entry[] }
   | { readonly kind: 'device-state'; readonly session: Session; readonly state: DeviceState }
   | { readonly kind: 'announced'; readonly state: PresenceState }
@@ -104,6 +105,13 @@ export function applyUser(user: User, event: UserEvent, settings: ApplySettings)
       if (item === undefined) break;
       item.peerDelivered = Math.max(item.peerDelivered, event.delivered);
       item.peerRead = Math.max(item.peerRead, event.read);
+      user.changedItems.add(event.conversation);
+      break;
+    }
+    case 'peer-hidden': {
+      const item = user.items.get(event.conversation);
+      if (item === undefined) break;
+      item.peerHidden = event.on;
       user.changedItems.add(event.conversation);
       break;
     }

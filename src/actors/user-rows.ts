@@ -93,7 +93,7 @@ export function deriveUser(user: User, epoch: number): Write[] {
     if (item !== undefined) writes.push(putItem(item, user.id, epoch));
   }
   user.changedItems.clear();
-  writes.push(...deriveAnswered(user.answered, user.id, epoch));
+  writes.push(...deriveAnswered(user.answered, user.id, epoch, (clientId) => user.pending?.has(clientId) === true));
   if (user.hosted !== undefined)
     for (const hosted of user.hosted.values()) if (isDirty(hosted)) writes.push(...deriveHosted(hosted, epoch));
   user.reflects = user.lsn;

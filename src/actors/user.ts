@@ -50,7 +50,7 @@ export function userActor(limits: MessengerLimits): ActorKind<User, UserCommand,
 function loadFor(user: User, command: UserCommand): Reading<void> | undefined {
   switch (command.kind) {
     case 'submit':
-      return user.pending?.has(command.clientId) ? undefined : lookFor(user.answered, user.id, command.clientId);
+      return lookFor(user.answered, user.id, command.clientId);
     case 'read': {
       const item = user.items.get(command.conversation);
       return item === undefined ? undefined : recount(item, user.id, Math.min(command.seq, item.lastSeq));
@@ -118,6 +118,8 @@ function decide(user: User, command: UserCommand, now: number, limits: Messenger
       return decideReceipt(user, command);
     case 'typing-by':
       return decideTypingBy(user, command);
+    case 'peer-hidden':
+      return { events: [command], effects: NOTHING };
     case 'remember':
       return decideRemember(user, command.conversation, command.entries);
     case 'expire':
@@ -271,7 +273,7 @@ function refuse(command: UserCommand, failure: Failure): readonly Effect[] {
 }
 
 /** Sessions, what belongs to them and watermarks outlive a lost state; of the rest the store knows better. */
-function carry(from: User, to: User): void {
+function carry(from: User, to: User): readonly Effect[] {
   for (const { id, read, delivered, peerDelivered, peerRead } of from.items.values()) {
     const item = to.items.get(id);
     if (item === undefined) continue;
@@ -289,6 +291,8 @@ function carry(from: User, to: User): void {
   to.watching = from.watching;
   to.resubscribeAt = from.resubscribeAt;
   to.pending = from.pending === undefined ? undefined : askedAgain(from.pending);
+  // What else is told to live sessions only, they have to ask for.
+  return to.sessions.map(({ address }) => emit({ session: address, tag: 0 }, { type: 'stale' }));
 }
 
 const hostsIdle = (user: User): boolean => {

@@ -1,6 +1,6 @@
 import { Failure } from '../failure.ts';
 import type { Write } from '../storage/store.ts';
-import type { ActorKind, Address, Command, Effect, Reading } from './actor.ts';
+import { type ActorKind, type Address, ALARM, type Command, type Effect, type Reading } from './actor.ts';
 import type { Employee, TurnTaker } from './executor.ts';
 import { type Letter, Mailbox } from './mailbox.ts';
 
@@ -78,6 +78,8 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   /** Grows whenever the state is lost; what belongs to an older one is dropped. */
   #generation = 0;
   #flushDue = false;
+  /** A lost state, while its successor is read from the store. */
+  #carried: State | undefined;
   /** The command that waits for what it needs read. */
   #loading: Letter<Received> | undefined;
   #writesUnderWay = 0;
@@ -148,7 +150,9 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
         current = letter.command;
         const load = this.#kind.load(state, current);
         if (load !== undefined) {
-          this.#load(letter, load);
+          // What those before it told this actor comes first.
+          if (taken.length > 0) this.#mailbox.unshift([letter]);
+          else this.#load(letter, load);
           break;
         }
         taken.push(letter);
@@ -163,7 +167,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
           current = inward[next] as Received;
           if (this.#kind.load(state, current) !== undefined) {
             // It and those after it are the next to be taken, once what they need is read.
-            this.#mailbox.unshift(inward.slice(next).map((command) => ({ command, losses: undefined })));
+            this.#mailbox.unshift(inward.slice(next).map((command) => ({ command, losses: this.#around.losses() })));
             break;
           }
           this.#decide(state, current, now, events, effects);
@@ -209,7 +213,14 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
 
   /** No command waits and no write is under way. */
   get quiet(): boolean {
-    return this.#mailbox.length === 0 && this.#held.length === 0 && this.#writesUnderWay === 0 && !this.#scheduled && !this.#flushDue;
+    return (
+      this.#mailbox.length === 0 &&
+      this.#loading === undefined &&
+      this.#held.length === 0 &&
+      this.#writesUnderWay === 0 &&
+      !this.#scheduled &&
+      !this.#flushDue
+    );
   }
 
   get active(): boolean {
@@ -299,7 +310,6 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     }
     const held: HeldTurn<Received> = { stored: false, effects, letters };
     this.#held.push(held);
-    const generation = this.#generation;
     this.#writesUnderWay += 1;
     this.#around.write(writes).then(
       () => {
@@ -310,7 +320,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
       (error: unknown) => {
         this.#around.lost();
         this.#written();
-        if (generation === this.#generation) this.#lose(Failure.from(error));
+        if (this.#held.includes(held)) this.#lose(Failure.from(error));
       },
     );
   }
@@ -341,8 +351,8 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     }
     this.#held = [];
     this.#requeueLoading();
-    const lost = this.#state;
-    this.#restore(lost);
+    // Where a crash came before, the state is being restored already, or rests.
+    if (this.#phase !== 'quarantined') this.#restore(this.#state ?? this.#carried);
     this.#around.carryOut(this, refusals);
   }
 
@@ -370,12 +380,17 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     // It keeps crashing: everyone who waits is told, and it rests.
     this.#phase = 'quarantined';
     this.#state = undefined;
+    this.#carried = undefined;
+    this.#generation += 1;
+    const generation = this.#generation;
     const failure = new Failure('unavailable', 'this actor crashed and is resting; try again later', {
       retryAfterMs: settings.quarantineFirstMs,
     });
     for (const { command } of this.#mailbox.drain()) this.#around.carryOut(this, this.#kind.refuse(command, failure));
     const pauseMs = Math.min(settings.quarantineMaxMs, settings.quarantineFirstMs * 2 ** (this.#crashes - 3));
-    this.#around.later(pauseMs, () => this.#restore(undefined));
+    this.#around.later(pauseMs, () => {
+      if (generation === this.#generation) this.#restore(undefined);
+    });
   }
 
   /** Gets the state from the store, once no write is under way, and what isn't stored from the lost state. */
@@ -383,22 +398,32 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     if (this.#phase === 'gone') return;
     this.#phase = 'restoring';
     this.#state = undefined;
+    this.#carried = lost;
     this.#generation += 1;
     const generation = this.#generation;
     const started = this.#pendingWrites().then(() => this.#around.perform(this.#kind.restore(this.address.id, this.#around.now())));
     started.then(
       (state) => {
         if (generation !== this.#generation) return;
-        if (lost !== undefined) this.#kind.carry(lost, state);
+        const effects = lost === undefined ? NOTHING : this.#kind.carry(lost, state);
+        this.#carried = undefined;
         this.#state = state;
         this.#phase = 'active';
+        // Alarms that were asked for may have been lost with the effects of lost turns.
+        if (lost !== undefined) this.#mailbox.push({ command: ALARM as Received, losses: undefined });
+        this.#around.carryOut(this, effects);
         if (this.#mailbox.length > 0 || this.#flushDue) this.#schedule();
       },
       (error: unknown) => {
         if (generation !== this.#generation) return;
         // The store doesn't answer: whoever waits is told; the next command tries again.
         const failure = Failure.from(error);
-        const refusals = this.#mailbox.drain().flatMap(({ command }) => this.#kind.refuse(command, failure));
+        const letters = this.#mailbox.drain();
+        // Only clients ask again by themselves; what actors and sessions told is kept.
+        this.#mailbox.unshift(letters.filter(({ command }) => !this.#kind.fromClient(command)));
+        const refusals = letters
+          .filter(({ command }) => this.#kind.fromClient(command))
+          .flatMap(({ command }) => this.#kind.refuse(command, failure));
         this.#around.carryOut(this, refusals);
         if (lost === undefined && !(error instanceof Failure)) this.#around.crashed(this.address, undefined, error);
         this.#around.later(this.#around.settings.quarantineFirstMs, () => {

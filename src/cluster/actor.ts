@@ -70,8 +70,8 @@ export interface ActorKind<State, Received extends Command, Event> {
   ): { readonly writes: readonly Write[]; readonly effects: readonly Effect[] };
   /** The answer to a command that won't be decided: refused, shed, or lost with a failed turn. */
   refuse(command: Received, failure: Failure): readonly Effect[];
-  /** Takes over from a lost state what isn't stored: sessions, watchers. `to` is freshly restored. */
-  carry(from: State, to: State): void;
+  /** Takes over from a lost state what isn't stored: sessions, watchers. `to` is freshly restored. Gives whom to tell of it. */
+  carry(from: State, to: State): readonly Effect[];
   /** The activation ends by our bug: what to tell those who depend on it, so that they come back. */
   abandon(state: State): readonly Effect[];
   /** True for commands whose loss nobody is promised against; these are shed first. */

@@ -204,6 +204,8 @@ export class Session implements Requester, Receiver, StreamEnds {
         return this.stream.events(tag, frame);
       case 'sent':
         return this.sent(tag, frame);
+      case 'stale':
+        return this.stream.again();
       case 'pulled':
         this.requests.take(tag);
         return this.stream.pulled(tag, frame.end);

@@ -142,6 +142,12 @@ export class Stream {
     this.pullTag = this.ends.pull(this.pulledFrom - 1);
   }
 
+  /** What comes is told no longer, until it was asked for again. */
+  again(): void {
+    this.ended = false;
+    this.want();
+  }
+
   /** To be called now and then: asks again for what didn't come. */
   retry(): void {
     if (this.pullTag === 0 && (!this.ended || this.through() < this.seenLsn || this.sents !== undefined)) this.want();
