@@ -126,7 +126,7 @@ t.test('a batch has a limit in bytes, and so has what waits', async (t) => {
 });
 
 t.test('an engine that hangs: new writes are refused, those that wait are withdrawn, and it goes on when the engine does', async (t) => {
-  await using bench = await open(t);
+  await using bench = await open(t, { stallMs: 1000, queueDeadlineMs: 2000 });
   const { store, disk, clock } = bench;
   await store.write([put('before', '')]);
   disk.nextWrite('hangs');

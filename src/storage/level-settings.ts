@@ -22,8 +22,8 @@ export const defaultLevelSettings: LevelSettings = {
   pendingBytesMax: 64 * 2 ** 20,
   pendingCallsMax: 200_000,
   queueDeadlineMs: 2000,
-  // A healthy disk answers within 0.2 s even while LevelDB compacts.
-  stallMs: 1000,
+  // While LevelDB compacts, a batch takes up to 0.2 s here, and 1.3 s where others take the processors.
+  stallMs: 2000,
   // Fewer leave the threads idle between reads (3: a third dearer); these are done in half a millisecond, which a write may wait.
   readsUnderWayMax: 16,
   readsWaitingMax: 10_000,
