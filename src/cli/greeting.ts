@@ -22,7 +22,7 @@ print a token each. Connect with any WebSocket client, for example
 
   npx wscat -c ${node.wsUrl}
 
-and paste, with the token in its place, as alice
+and paste within ten seconds, with the token in its place, as alice
 
   {"type":"hello","device":"laptop","token":"TOKEN"}
   {"type":"send","conversation":"@bob","clientId":"1","body":{"text":"Hello Bob"}}

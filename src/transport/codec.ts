@@ -36,7 +36,7 @@ export interface SomeEvents {
 export type WireFrame =
   | EventsFrame
   | SomeEvents
-  | (Exclude<ServerFrame, { type: 'welcome' | 'pulled' | 'events' }> & { readonly id?: string; readonly clientId?: string })
+  | (Exclude<ServerFrame, { type: 'welcome' | 'pulled' | 'stale' | 'events' }> & { readonly id?: string; readonly clientId?: string })
   | { readonly type: 'welcome' | 'goaway' | 'pong'; readonly [field: string]: unknown };
 
 /** How many frames these are for the client. */

@@ -116,6 +116,8 @@ export class Poll implements Receiver, Requester, StreamEnds {
     switch (frame.type) {
       case 'events':
         return this.stream.events(tag, frame);
+      case 'stale':
+        return this.stream.again();
       case 'pulled':
         this.requests.take(tag);
         return this.stream.pulled(tag, frame.end);
