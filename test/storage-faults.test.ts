@@ -268,6 +268,26 @@ t.test('free space that can’t be measured stops nothing', async (t) => {
   await store.write([append(1)]);
 });
 
+t.test('a disk that can’t be read: each read says so, and so does a write that has to read first', async (t) => {
+  await using bench = await open(t);
+  const { store, disk } = bench;
+  await store.write([put('a', 'new', { epoch: 2 }), append(1)]);
+  disk.readsFail = true;
+  const unreadable = { code: 'unavailable', cause: { message: /bad block/ } };
+  await t.rejects(store.read({ kind: 'row', table: 'item', of: 'alice', key: 'a' }), unreadable);
+  await t.rejects(store.read({ kind: 'forward', log: 'inbox', of: 'alice', after: 0, limit: 1 }), unreadable);
+  await t.rejects(store.owners('item', undefined, 1), unreadable);
+  await t.rejects(store.write([{ kind: 'prune', log: 'inbox', of: 'alice', through: 1 }]), unreadable);
+  const older = new Outcome(store.write([put('a', 'old', { epoch: 1 })]));
+  const behind = new Outcome(store.write([put('b', 'behind', { epoch: 2 })]));
+  await Promise.all([older.ended, behind.ended]);
+  t.same([older.now, behind.now], ['unavailable', 'unavailable']);
+  disk.readsFail = false;
+  await waitUntil('it takes writes', () => store.status().refusing === undefined);
+  await store.write([put('c', '', { epoch: 2 })]);
+  t.same(await keys(store), ['a', 'c']);
+});
+
 t.test('reads have a limit at a time, a limit in waiting, and a deadline', async (t) => {
   const clock = new ManualClock();
   const window = new ReadWindow(clock, { readsUnderWayMax: 1, readsWaitingMax: 2, queueDeadlineMs: 1000 });

@@ -13,6 +13,7 @@ export class FaultyDisk implements Disk {
   #release: (() => void)[] = [];
   #reopenFailures = 0;
   freeBytesNow: number | undefined;
+  readsFail = false;
   reopened = 0;
   /** How many rows each write that was begun had. */
   readonly batches: number[] = [];
@@ -63,11 +64,13 @@ export class FaultyDisk implements Disk {
     };
   }
 
-  getMany(keys: readonly string[]): ReturnType<Disk['getMany']> {
+  async getMany(keys: readonly string[]): ReturnType<Disk['getMany']> {
+    if (this.readsFail) throw new Error('IO error: a bad block');
     return this.#disk.getMany(keys);
   }
 
   range(range: Parameters<Disk['range']>[0]): ReturnType<Disk['range']> {
+    if (this.readsFail) throw new Error('IO error: a bad block');
     return this.#disk.range(range);
   }
 
