@@ -115,6 +115,7 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
     settings: config.runtime,
     kinds: [userActor(limits), groupActor(limits)],
   });
+  opened.add(() => region.halt());
   const router = new Router(config.node, ring, region);
   const overload = watchOverload(
     clock,
@@ -123,7 +124,7 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
     () => store.status().refusing,
   );
   opened.add(() => overload.stop());
-  const retention = keepRetention(clock, store, config.runtime, log, (user) => region.tell({ kind: 'user', id: user }, ALARM));
+  const retention = keepRetention(clock, store, config.runtime, log, (user) => router.tell({ kind: 'user', id: user }, ALARM));
   opened.add(() => retention.stop());
   let stopping: Promise<void> | undefined;
   const startedAt = clock.now();
@@ -159,9 +160,13 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
   const stop = async (reason: string): Promise<void> => {
     const until = clock.monotonic() + config.runtime.stopWithinMs;
     log.info('stopping', { reason });
-    await gateway.drain(reason);
-    await region.drain(Math.max(500, until - clock.monotonic()));
-    await opened.close();
+    retention.stop();
+    try {
+      await gateway.drain(reason);
+      await region.drain(Math.max(500, until - clock.monotonic()));
+    } finally {
+      await opened.close();
+    }
     log.info('stopped');
   };
   return { port, url, wsUrl: `${url.replace('http', 'ws')}/v1/ws`, stop: (reason) => (stopping ??= stop(reason)) };
