@@ -125,7 +125,7 @@ export default defineConfig({
     pendingBytesMax: 67_108_864, // two seconds at the fastest that was measured: beyond that callers have given up
     pendingCallsMax: 200_000, // the same, counted in calls
     queueDeadlineMs: 2_000, // what wasn't begun by then is refused with `unavailable`
-    stallMs: 1_000, // while one write takes longer than this, nothing new is taken: a healthy disk answers within 0.2 s
+    stallMs: 2_000, // while one write takes longer than this, nothing new is taken: a healthy disk answers within 0.2 s, a crowded one within 1
     readsUnderWayMax: 16, // fewer leave the threads idle between reads; these are done in half a millisecond, which a write may wait
     readsWaitingMax: 10_000, // above, `overloaded`
     freeBytesMin: 536_870_912, // with less space than this free, writes are refused: LevelDB needs room for two compactions
