@@ -129,8 +129,11 @@ export function openEntry(hosted: Hosted, entry: Entry, roster: Roster, postedAt
   for (const address of roster) {
     if (address.id === entry.from) continue;
     const member = hosted.members.get(address.id as UserId);
-    if (member !== undefined && !member.lagging) waiting += 1;
+    if (member !== undefined && !member.lagging && member.confirmed < entry.seq) waiting += 1;
   }
-  hosted.open.set(entry.seq, { entry, roster, waiting, senderHas: false, postedAt });
+  // Read back, it may turn out that everybody has it: member rows may know more than the host's own row.
+  const senderHas = (hosted.members.get(entry.from)?.confirmed ?? 0) >= entry.seq;
+  if (senderHas && waiting === 0) return;
+  hosted.open.set(entry.seq, { entry, roster, waiting, senderHas, postedAt });
   hosted.byClient.set(clientKey(entry.from, entry.clientId), entry.seq);
 }
