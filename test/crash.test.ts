@@ -22,7 +22,6 @@ for (let round = 0; round < 3; round++) {
     t.same(violations, [], describe(violations));
     t.ok(counts.sent > 500, 'something was sent');
     t.ok(counts.reconnects > 60, 'connections broke');
-    // A send may end as a time-out (always-answered); how many did is for whoever reads this.
-    t.comment(`${counts.errors['timeout'] ?? 0} sends were given up on`);
+    t.equal(counts.errors['timeout'] ?? 0, 0, 'nobody had to give up');
   });
 }
