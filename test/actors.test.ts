@@ -524,3 +524,20 @@ t.test('after a failed write, devices that only listen are told what comes next'
   for (const device of [bob, desk])
     t.ok(device.events.length === 1 || device.frames.some(({ type }) => type === 'stale'), 'told, or told to ask');
 });
+
+t.test('after a restart only those are waited for who may lack an entry, though a member row knows more than its host', async (t) => {
+  const w = new World({ lagAfterMs: 60_000 }, { ordered: false, durable: true });
+  t.teardown(() => w.end());
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  await w.submit(alice, '#g', 'g1', { kind: 'created', title: 'T', members: users('bob', 'cy') });
+  w.disk.hangs = (writes) => writes.some(({ kind, of }) => kind === 'append' && of === 'cy');
+  w.tell(alice, submission(alice.user, '#g', 'm1', message('x')));
+  await w.settle();
+  // Bob's row is written with what he has; the host's own row still waits for cy.
+  w.tell(bob, { kind: 'read', conversation: '#g', seq: 2, id: undefined } as never);
+  await w.pass(4000);
+  w.disk.hangs = () => false;
+  await w.crash();
+  t.match(await w.send(await w.connect('alice'), '#g', 'm1'), { type: 'sent', seq: 2, duplicate: true });
+});
