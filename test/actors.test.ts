@@ -74,6 +74,19 @@ t.test('of many resends at once exactly one is answered without `duplicate`', as
   t.equal(answers.filter((frame) => frame.type === 'sent' && frame.duplicate === undefined).length, 1);
 });
 
+t.test('resends that wait for the same answer are bounded (bounded)', async (t) => {
+  const w = new World({}, { ordered: false, durable: true });
+  t.teardown(() => w.end());
+  const alice = await w.connect('alice');
+  w.disk.hangs = (writes) => writes.some(({ kind, of }) => kind === 'append' && of === 'bob');
+  const tags = Array.from({ length: 65 }, () => w.tell(alice, submission(alice.user, '@bob', 'c1', message('x'))));
+  await w.settle();
+  t.match(alice.answers.get(tags.at(-1) as number)?.[0], { type: 'error', code: 'overloaded' });
+  w.disk.hangs = () => false;
+  await w.pass(2000);
+  t.equal(tags.filter((tag) => alice.answers.get(tag)?.[0]?.type === 'sent').length, 64);
+});
+
 for (const durable of [0, 1, 2, 3]) {
   t.test(`a crash with ${durable} writes on the disk stores a resent message once, for both (gap-free)`, async (t) => {
     for (const [from, to] of [

@@ -11,6 +11,8 @@ type Submit = Extract<SessionCommand, { kind: 'submit' }>;
 const NOTHING: readonly never[] = [];
 /** A submission without an answer is forgotten after this; its sender's session gave up on it before. */
 const PENDING_KEPT_MS = 30_000;
+/** Resends of one submission that may wait for its answer: one a device, and then some. */
+const WAITERS_MAX = 64;
 /** A resend after this asks the host again: the first request may have been lost. */
 const ASK_AGAIN_MS = 1_000;
 
@@ -36,6 +38,8 @@ export function decideSubmit(user: User, command: Submit, now: number, limits: M
     when: 'ordered',
   };
   if (pending !== undefined) {
+    if (pending.waiters.length >= WAITERS_MAX)
+      throw new Failure('overloaded', 'this was resent too often to be answered yet', { retryAfterMs: 1000 });
     const effects = now - pending.since > ASK_AGAIN_MS ? [post] : NOTHING;
     return { events: [{ kind: 'joined-in', pending, waiter }], effects };
   }

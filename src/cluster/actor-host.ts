@@ -55,6 +55,8 @@ interface HeldTurn<Received extends Command> {
 
 type Phase = 'restoring' | 'active' | 'loading' | 'quarantined' | 'gone';
 const ROUNDS_MAX = 8;
+/** The longest pause between attempts to read the state: when the store is back, so is everybody, soon. */
+const RESTORE_PAUSE_MAX_MS = 2_000;
 const NOTHING: readonly never[] = [];
 const LOST = new Failure('unavailable', 'what this follows from could not be stored; try again', { retryAfterMs: 500 });
 
@@ -87,6 +89,8 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   #suspect: Received | undefined;
   #crashes = 0;
   #crashedAt = 0;
+  /** Restores in a row that failed. */
+  #restoresFailed = 0;
   lastActive: number;
   /** When derived rows were last asked for. */
   flushedAt: number;
@@ -137,6 +141,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     const effects: Effect[] = [];
     const early: Effect[] = [];
     const writes: Write[] = [];
+    const lapsed: Letter<Received>[] = [];
     let current: Received | undefined;
     try {
       let events: Event[] = [];
@@ -144,7 +149,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
         const letter = this.#mailbox.shift();
         if (letter === undefined) break;
         if (letter.losses !== undefined && letter.losses !== this.#around.losses()) {
-          for (const effect of this.#kind.refuse(letter.command, LOST)) effects.push(effect);
+          lapsed.push(letter);
           continue;
         }
         current = letter.command;
@@ -180,9 +185,11 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
         for (const write of this.#kind.derive(state, this.#epoch, now)) writes.push(write);
       }
     } catch (error) {
+      this.#refuseLapsed(lapsed);
       this.#crash(taken, current, error);
       return;
     }
+    this.#refuseLapsed(lapsed);
     this.#submit(writes, effects, taken);
     if (early.length > 0) this.#around.tellEarly(early);
     if (this.#mailbox.length > 0) this.#schedule();
@@ -250,6 +257,10 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#held = [];
     this.#generation += 1;
     this.#state = undefined;
+  }
+
+  #refuseLapsed(letters: readonly Letter<Received>[]): void {
+    for (const { command } of letters) this.#around.carryOut(this, this.#kind.refuse(command, LOST));
   }
 
   #schedule(): void {
@@ -366,7 +377,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#mailbox.unshift(retry);
     const outcry: Effect[] = [];
     if (again && culprit !== undefined) outcry.push(...this.#kind.refuse(culprit, Failure.from(error)));
-    const lost = this.#state;
+    const lost = this.#state ?? this.#carried;
     if (lost !== undefined) outcry.push(...this.#kind.abandon(lost));
     const at = this.#around.monotonic();
     const { settings } = this.#around;
@@ -405,7 +416,14 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     started.then(
       (state) => {
         if (generation !== this.#generation) return;
-        const effects = lost === undefined ? NOTHING : this.#kind.carry(lost, state);
+        let effects: readonly Effect[] = NOTHING;
+        try {
+          if (lost !== undefined) effects = this.#kind.carry(lost, state);
+        } catch (error) {
+          this.#crash([], undefined, error);
+          return;
+        }
+        this.#restoresFailed = 0;
         this.#carried = undefined;
         this.#state = state;
         this.#phase = 'active';
@@ -416,7 +434,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
       },
       (error: unknown) => {
         if (generation !== this.#generation) return;
-        // The store doesn't answer: whoever waits is told; the next command tries again.
+        // The store doesn't answer: whoever waits is told, and it is tried again after a pause.
         const failure = Failure.from(error);
         const letters = this.#mailbox.drain();
         // Only clients ask again by themselves; what actors and sessions told is kept.
@@ -425,8 +443,10 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
           .filter(({ command }) => this.#kind.fromClient(command))
           .flatMap(({ command }) => this.#kind.refuse(command, failure));
         this.#around.carryOut(this, refusals);
-        if (lost === undefined && !(error instanceof Failure)) this.#around.crashed(this.address, undefined, error);
-        this.#around.later(this.#around.settings.quarantineFirstMs, () => {
+        if (!(error instanceof Failure)) this.#around.crashed(this.address, undefined, error);
+        const pauseMs = Math.min(RESTORE_PAUSE_MAX_MS, this.#around.settings.quarantineFirstMs * 2 ** this.#restoresFailed);
+        if (pauseMs < RESTORE_PAUSE_MAX_MS) this.#restoresFailed += 1;
+        this.#around.later(pauseMs, () => {
           if (generation === this.#generation) this.#restore(lost);
         });
       },
