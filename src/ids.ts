@@ -41,7 +41,14 @@ export function peerOf(id: ConversationId, reader: UserId): UserId {
 }
 
 /** A conversation as its reader sees it: `@bob`, `#team`. */
-export const nameFor = (id: ConversationId, reader: UserId): string => (isGroup(id) ? id : `@${peerOf(id, reader)}`);
+export function nameFor(id: ConversationId, reader: UserId): string {
+  if (isGroup(id)) return id;
+  if (id !== lastNamed.id || reader !== lastNamed.reader) lastNamed = { id, reader, name: `@${peerOf(id, reader)}` };
+  return lastNamed.name;
+}
+
+/** Frames of one conversation for one reader come together, so its name is made once for all of them. */
+let lastNamed = { id: '' as ConversationId, reader: '' as UserId, name: '' };
 
 /** The reverse of `nameFor`; undefined where the name has no such form. */
 export function conversationNamed(name: string, reader: UserId): ConversationId | undefined {

@@ -13,7 +13,7 @@ export interface Answered {
   /** Unwritten answers and some of the newest written ones, oldest first. */
   readonly recent: Map<ClientId, Remembered>;
   /** Not yet in rows, oldest first. */
-  unwritten: ClientId[];
+  unwritten: Remembered[];
   /** One Bloom filter per segment; only the last one grows. */
   readonly filters: Uint8Array[];
   /** Ids in the last segment. */
@@ -23,14 +23,14 @@ export interface Answered {
 }
 
 /** `settled`: every member is known to have the entry. After a restart only its host can tell. */
-export type Remembered = Answer & { settled: boolean };
+export type Remembered = Answer & { readonly clientId: ClientId; settled: boolean };
 
 const RECENT_MAX = 128;
 const SEGMENT_IDS_FIRST = 64;
 const SEGMENT_IDS_MAX = 4096;
-/** 20 bits an id and 7 probes: 1 in 10,000 new ids costs a read for each full segment. */
-const BITS_PER_ID = 20;
-const PROBES = 7;
+/** 32 bits an id and 8 probes: 6 in a million new ids cost a read of a full segment, which is a long one. */
+const BITS_PER_ID = 32;
+const PROBES = 8;
 const ROWS_AT_ONCE = 64;
 
 export const emptyAnswered = (): Answered => ({ recent: new Map(), unwritten: [], filters: [], lastCount: 0, absent: undefined });
@@ -38,20 +38,23 @@ export const emptyAnswered = (): Answered => ({ recent: new Map(), unwritten: []
 /** Segments grow from 64 ids by four up to 4,096, so that a user who rarely writes costs little. */
 const capacityOf = (segment: number): number => Math.min(SEGMENT_IDS_MAX, SEGMENT_IDS_FIRST * 4 ** Math.min(segment, 6));
 
-export function remember(answered: Answered, clientId: ClientId, answer: Remembered): void {
-  answered.recent.set(clientId, answer);
-  answered.unwritten.push(clientId);
+export function remember(answered: Answered, answer: Remembered): void {
+  answered.recent.set(answer.clientId, answer);
+  answered.unwritten.push(answer);
 }
 
 /** What has to be read before `recent` can tell whether `clientId` was answered; undefined: nothing. */
 export function lookFor(answered: Answered, user: UserId, clientId: ClientId): Reading<void> | undefined {
-  if (answered.filters.length === 0 || answered.recent.has(clientId) || answered.absent === clientId) return undefined;
+  if (answered.filters.length === 0) return undefined;
   const [one, two] = hashes(clientId);
-  const segments: number[] = [];
+  let segments: number[] | undefined;
   for (let segment = 0; segment < answered.filters.length; segment++) {
-    if (mayHold(answered.filters[segment] as Uint8Array, one, two)) segments.push(segment);
+    if (!mayHold(answered.filters[segment] as Uint8Array, one, two)) continue;
+    segments ??= [];
+    segments.push(segment);
   }
-  return segments.length === 0 ? undefined : search(answered, user, clientId, segments);
+  if (segments === undefined || answered.recent.has(clientId) || answered.absent === clientId) return undefined;
+  return search(answered, user, clientId, segments);
 }
 
 function* search(answered: Answered, user: UserId, clientId: ClientId, segments: readonly number[]): Reading<void> {
@@ -63,7 +66,7 @@ function* search(answered: Answered, user: UserId, clientId: ClientId, segments:
         if (!row.key.startsWith(prefix)) break;
         for (const [id, conversation, kind, seq, lsn, at] of unpack(row.payload) as AnsweredRow) {
           if (id !== clientId) continue;
-          answered.recent.set(clientId, { conversation, kind, seq, lsn, at, settled: false });
+          answered.recent.set(clientId, { clientId, conversation, kind, seq, lsn, at, settled: false });
           return;
         }
       }
@@ -96,22 +99,20 @@ export function deriveAnswered(answered: Answered, user: UserId, epoch: number, 
     const now = rest.slice(0, capacityOf(segment) - answered.lastCount);
     rest = rest.slice(now.length);
     const row: AnsweredRow = [];
-    for (const clientId of now) {
-      const answer = answered.recent.get(clientId);
-      if (answer === undefined) continue;
+    for (const { clientId, conversation, kind, seq, lsn, at } of now) {
       add(filter, clientId);
-      row.push([clientId, answer.conversation, answer.kind, answer.seq, answer.lsn, answer.at]);
+      row.push([clientId, conversation, kind, seq, lsn, at]);
     }
     answered.lastCount += now.length;
     const lastLsn = row.at(-1)?.[4] ?? 0;
     const key = segmentKey(segment) + lastLsn.toString(16).padStart(14, '0');
     writes.push({ kind: 'put', table: 'answered', of: user, key, epoch, payload: pack(row) });
-    const payload = pack([answered.lastCount, Uint8Array.from(filter)]);
+    const payload = pack([answered.lastCount, filter.slice()]);
     writes.push({ kind: 'put', table: 'filter', of: user, key: filterKey(segment), epoch, payload });
   }
-  for (const clientId of answered.recent.keys()) {
+  for (const { clientId, settled } of answered.recent.values()) {
     if (answered.recent.size <= RECENT_MAX) break;
-    if (!awaited(clientId)) answered.recent.delete(clientId);
+    if (settled || !awaited(clientId)) answered.recent.delete(clientId);
   }
   return writes;
 }
@@ -120,7 +121,7 @@ export function deriveAnswered(answered: Answered, user: UserId, epoch: number, 
 export function restoreFilters(answered: Answered, rows: readonly Row[]): void {
   for (const row of rows) {
     const [count, filter] = unpack(row.payload) as [number, Uint8Array];
-    answered.filters.push(Uint8Array.from(filter));
+    answered.filters.push(filter.slice());
     answered.lastCount = count;
   }
 }
@@ -139,10 +140,11 @@ function hashes(id: string): [number, number] {
   return [one >>> 0, (two | 1) >>> 0];
 }
 
+/** A filter has a power of two bits. */
 function mayHold(filter: Uint8Array, one: number, two: number): boolean {
-  const bits = filter.length * 8;
+  const mask = filter.length * 8 - 1;
   for (let probe = 0; probe < PROBES; probe++) {
-    const bit = (one + probe * two) % bits;
+    const bit = (one + Math.imul(probe, two)) & mask;
     if (((filter[bit >>> 3] as number) & (1 << (bit & 7))) === 0) return false;
   }
   return true;
@@ -150,9 +152,9 @@ function mayHold(filter: Uint8Array, one: number, two: number): boolean {
 
 function add(filter: Uint8Array, id: string): void {
   const [one, two] = hashes(id);
-  const bits = filter.length * 8;
+  const mask = filter.length * 8 - 1;
   for (let probe = 0; probe < PROBES; probe++) {
-    const bit = (one + probe * two) % bits;
+    const bit = (one + Math.imul(probe, two)) & mask;
     filter[bit >>> 3] = (filter[bit >>> 3] as number) | (1 << (bit & 7));
   }
 }

@@ -4,21 +4,10 @@ import { isGroup, nameFor, peerOf, type UserId } from '../ids.ts';
 import { splitAt, type Write } from '../storage/store.ts';
 import { type Batch, batchOf, type Entry, pack, packEntry, unpackEntries } from './entry.ts';
 import { applyOperation, requireMember, ruleOn } from './group-operations.ts';
-import {
-  clientKey,
-  confirmedSeq,
-  type Hosted,
-  type Member,
-  memberOf,
-  newMember,
-  type OpenEntry,
-  openEntry,
-  previousOf,
-  type Roster,
-  userAddress,
-} from './hosted.ts';
+import { confirmedSeq, type Hosted, type Member, memberOf, newMember, openEntry, previousOf, userAddress } from './hosted.ts';
 import { putHost, putMember } from './hosted-rows.ts';
 import type { GroupSummary, HostCommand, MemberCommand, MessengerLimits, ServerFrame, SettledEntry } from './messages.ts';
+import type { OpenEntry, Roster } from './open-entries.ts';
 
 /**
  * The host's side of a conversation: it orders entries, drops repeated ones, tells them to every member and
@@ -103,10 +92,9 @@ function decidePost(
   limits: MessengerLimits,
 ): Outcome<HostEvent> {
   const { from, clientId, operation } = command;
-  const before = hosted.byClient.get(clientKey(from, clientId));
+  const before = hosted.open.sentAs(from, clientId);
   if (before !== undefined) {
-    const open = hosted.open.get(before);
-    return open === undefined || open.waiting > 0 ? SILENCE : { events: NOTHING, effects: [settled(hosted, from, [open.entry])] };
+    return before.waiting > 0 ? SILENCE : { events: NOTHING, effects: [settled(hosted, from, [before.entry])] };
   }
   let kind: Entry['kind'] = 'message';
   let body: Uint8Array;
@@ -407,7 +395,7 @@ function applyConfirmed(hosted: Hosted, user: UserId, seq: number): void {
     if (open === undefined || !owes(open, user, member)) continue;
     if (open.entry.from === user) open.senderHas = true;
     else if (!member.lagging) open.waiting -= 1;
-    closeIfDone(hosted, at);
+    closeIfDone(hosted, open);
   }
   if (member.lagging) {
     hosted.changedMembers.add(user);
@@ -420,20 +408,17 @@ function applyLagged(hosted: Hosted, user: UserId): void {
   if (member === undefined || member.lagging) return;
   member.lagging = true;
   hosted.changedMembers.add(user);
-  for (const [seq, open] of hosted.open) {
-    if (seq <= member.confirmed || !open.roster.some(({ id }) => id === user)) continue;
+  for (const open of hosted.open.values()) {
+    if (open.entry.seq <= member.confirmed || !open.roster.some(({ id }) => id === user)) continue;
     // A sender's own entry stays open: until they have it, only here is it known that a resend is one.
     if (open.entry.from === user) continue;
     open.waiting -= 1;
-    closeIfDone(hosted, seq);
+    closeIfDone(hosted, open);
   }
 }
 
-function closeIfDone(hosted: Hosted, seq: number): void {
-  const open = hosted.open.get(seq);
-  if (open === undefined || open.waiting > 0 || !open.senderHas) return;
-  hosted.open.delete(seq);
-  hosted.byClient.delete(clientKey(open.entry.from, open.entry.clientId));
+function closeIfDone(hosted: Hosted, open: OpenEntry): void {
+  if (open.waiting <= 0 && open.senderHas) hosted.open.close(open);
 }
 
 /** At the end of a turn: the rows of what was posted, and each member told of it. */

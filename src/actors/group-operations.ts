@@ -1,8 +1,9 @@
 import { Failure } from '../failure.ts';
 import type { UserId } from '../ids.ts';
 import { bodyOf, type Entry, type EntryKind } from './entry.ts';
-import { type Hosted, type Member, memberOf, newMember, type Roster, rebuildRoster, userAddress } from './hosted.ts';
+import { type Hosted, type Member, memberOf, newMember, rebuildRoster, userAddress } from './hosted.ts';
 import type { Operation, Role } from './messages.ts';
+import type { Roster } from './open-entries.ts';
 
 /** What an operation comes to, once it is found to be allowed. */
 export interface Ruling {

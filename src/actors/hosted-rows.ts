@@ -3,18 +3,9 @@ import type { ConversationId, UserId } from '../ids.ts';
 import type { Row, Write } from '../storage/store.ts';
 import { type Entry, pack, unpack, unpackEntries } from './entry.ts';
 import { applyOperation } from './group-operations.ts';
-import {
-  confirmedSeq,
-  emptyHosted,
-  type Hosted,
-  type Member,
-  openEntry,
-  type Roster,
-  rebuildRoster,
-  userAddress,
-  wasIn,
-} from './hosted.ts';
+import { confirmedSeq, emptyHosted, type Hosted, type Member, openEntry, rebuildRoster, userAddress, wasIn } from './hosted.ts';
 import type { Role } from './messages.ts';
+import type { Roster } from './open-entries.ts';
 
 const READ_ROWS = 512;
 

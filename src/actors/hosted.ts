@@ -3,6 +3,7 @@ import type { ConversationId, UserId } from '../ids.ts';
 import { isGroup, usersOf } from '../ids.ts';
 import type { Entry } from './entry.ts';
 import type { Role } from './messages.ts';
+import { OpenEntries, type Roster } from './open-entries.ts';
 
 /** One member of a conversation, also a former one, as its host knows it. */
 export interface Member {
@@ -21,19 +22,6 @@ export interface Member {
   lagging: boolean;
 }
 
-/** An entry that some member may still lack. */
-export interface OpenEntry {
-  readonly entry: Entry;
-  readonly roster: Roster;
-  /** Members other than the sender that haven't confirmed. */
-  waiting: number;
-  senderHas: boolean;
-  postedAt: number;
-}
-
-/** Who an entry goes to; replaced, never changed. */
-export type Roster = readonly Address[];
-
 /** What the host of a conversation knows: a user's actor of its direct ones, a group's actor of its group. */
 export interface Hosted {
   readonly id: ConversationId;
@@ -42,10 +30,7 @@ export interface Hosted {
   lastAt: number;
   readonly members: Map<UserId, Member>;
   roster: Roster;
-  /** By seq, ascending. */
-  readonly open: Map<number, OpenEntry>;
-  /** The seq of each open entry, by `clientKey`. */
-  readonly byClient: Map<string, number>;
+  readonly open: OpenEntries;
   /** Users who don't want direct messages of the other one. */
   barredBy: readonly UserId[];
   /** Entries read back by `restoreHosted` whose delivery can't be proven: told again with the next command. */
@@ -57,8 +42,6 @@ export interface Hosted {
   readonly changedMembers: Set<UserId>;
 }
 
-export const clientKey = (from: UserId, clientId: string): string => `${from} ${clientId}`;
-
 export const userAddress = (id: string): Address => ({ kind: 'user', id });
 
 export function emptyHosted(id: ConversationId): Hosted {
@@ -69,8 +52,7 @@ export function emptyHosted(id: ConversationId): Hosted {
     lastAt: 0,
     members: new Map(),
     roster: [],
-    open: new Map(),
-    byClient: new Map(),
+    open: new OpenEntries(),
     barredBy: [],
     recovering: false,
     unannounced: undefined,
@@ -119,8 +101,8 @@ export function rebuildRoster(hosted: Hosted): void {
 
 /** All up to this seq are stored by every member that isn't lagging. */
 export function confirmedSeq(hosted: Hosted): number {
-  for (const seq of hosted.open.keys()) return seq - 1;
-  return hosted.lastSeq;
+  const { first } = hosted.open;
+  return first === undefined ? hosted.lastSeq : first - 1;
 }
 
 /** Notes that `roster` is to get the entry. */
@@ -134,6 +116,5 @@ export function openEntry(hosted: Hosted, entry: Entry, roster: Roster, postedAt
   // Read back, it may turn out that everybody has it: member rows may know more than the host's own row.
   const senderHas = (hosted.members.get(entry.from)?.confirmed ?? 0) >= entry.seq;
   if (senderHas && waiting === 0) return;
-  hosted.open.set(entry.seq, { entry, roster, waiting, senderHas, postedAt });
-  hosted.byClient.set(clientKey(entry.from, entry.clientId), entry.seq);
+  hosted.open.add({ entry, roster, waiting, senderHas, postedAt, sameClientId: undefined });
 }

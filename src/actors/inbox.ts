@@ -1,10 +1,10 @@
 import type { Effect, Reading } from '../cluster/actor.ts';
-import type { ClientId, ConversationId, UserId } from '../ids.ts';
+import type { ConversationId, UserId } from '../ids.ts';
 import { nameFor } from '../ids.ts';
 import { POSITIONS_PER_PARTITION, type Row, splitAt, type Write } from '../storage/store.ts';
-import { type Batch, batchOf, type Entry, pack, unpack, unpackEntries } from './entry.ts';
+import { type Batch, batchOf, pack, unpack, unpackEntries } from './entry.ts';
 import type { GroupSummary, ServerFrame } from './messages.ts';
-import type { Session, User } from './user-state.ts';
+import type { Pending, Session, User } from './user-state.ts';
 import { sameSession } from './user-state.ts';
 
 /** Events of one conversation with consecutive lsns. */
@@ -15,6 +15,11 @@ export interface Run {
   readonly starts: boolean;
   /** A group's line in the list, where the run can't be understood without. */
   readonly summary: GroupSummary | undefined;
+}
+
+/** One that is new here. `own`: for each entry, the submission that it came from, where that still waits; undefined: none does. */
+export interface NewRun extends Run {
+  readonly own: readonly (Pending | undefined)[] | undefined;
 }
 
 const STARTS = 1;
@@ -127,16 +132,17 @@ export function inboxRows(user: UserId, runs: readonly Run[], epoch: number): Wr
 }
 
 /** One `events` frame per run and live session; a session's own entries apart, so that `sent` can take their place. */
-export function tellSessions(user: User, runs: readonly Run[], effects: Effect[]): void {
+export function tellSessions(user: User, runs: readonly NewRun[], effects: Effect[]): void {
   for (const session of user.sessions) {
     if (!session.live) continue;
     for (const run of runs) {
       const name = nameFor(run.batch.conversation, user.id);
       const { entries } = run.batch;
       for (let from = 0; from < entries.length; ) {
-        const own = sentBy(user, session, entries[from] as Entry);
+        const own = sentBy(session, run.own?.[from]);
         let to = from + 1;
-        while (to < entries.length && sentBy(user, session, entries[to] as Entry) === own) to += 1;
+        if (run.own === undefined) to = entries.length;
+        else while (to < entries.length && sentBy(session, run.own[to]) === own) to += 1;
         const batch = from === 0 && to === entries.length ? run.batch : batchOf(run.batch.conversation, entries.slice(from, to));
         const frame: ServerFrame = { type: 'events', firstLsn: run.firstLsn + from, conversation: name, batch, own };
         effects.push({ kind: 'emit', session: session.address, tag: 0, frame });
@@ -146,9 +152,8 @@ export function tellSessions(user: User, runs: readonly Run[], effects: Effect[]
   }
 }
 
-function sentBy(user: User, session: Session, entry: Entry): boolean {
-  if (entry.from !== user.id || user.pending === undefined) return false;
-  const first = user.pending.get(entry.clientId as ClientId)?.waiters[0];
+function sentBy(session: Session, submission: Pending | undefined): boolean {
+  const first = submission?.waiters[0];
   return first !== undefined && sameSession(first.session, session.address);
 }
 

@@ -1,6 +1,7 @@
 import type { Effect, Outcome } from '../cluster/actor.ts';
 import { isGroup, nameFor, peerOf, type UserId } from '../ids.ts';
 import { batchOf, type Entry } from './entry.ts';
+import type { NewRun } from './inbox.ts';
 import type { MemberCommand } from './messages.ts';
 import { reveal } from './presence.ts';
 import { answers } from './submit.ts';
@@ -31,7 +32,15 @@ export function decideDeliver(user: User, command: Extract<MemberCommand, { kind
   }
   const unseen = first > known ? batch : batchOf(conversation, entries.slice(known + 1 - first));
   // A group's line can't be rebuilt from a log that begins in the middle, so its first run carries it.
-  const received: UserEvent = { kind: 'received', batch: unseen, firstLsn: user.lsn + 1, starts, summary: starts ? summary : undefined };
+  const own = submissionsOf(user, unseen.entries);
+  const received: UserEvent = {
+    kind: 'received',
+    batch: unseen,
+    firstLsn: user.lsn + 1,
+    starts,
+    summary: starts ? summary : undefined,
+    own,
+  };
   const events: UserEvent[] = [received];
   const effects: Effect[] = [confirm(user.id, command, last, self)];
   if (
@@ -43,7 +52,7 @@ export function decideDeliver(user: User, command: Extract<MemberCommand, { kind
     // Who is written to becomes a contact, and sees at once what contacts see.
     reveal(user, 'everyone', peerOf(conversation, user.id), effects);
   }
-  if (user.pending !== undefined) settleEarly(user, unseen.entries, events, effects);
+  if (own !== undefined) settleEarly(user, unseen.entries, own, events, effects);
   return { events, effects };
 }
 
@@ -58,16 +67,21 @@ function confirm(
   return { kind: 'tell', to: hostOf(conversation), command, when: self ? 'ordered' : 'stored' };
 }
 
+/** For each entry, the submission of this user that it came from; undefined where nothing of theirs waits. */
+function submissionsOf({ id, pending }: User, entries: readonly Entry[]): NewRun['own'] {
+  if (pending === undefined || pending.size === 0) return undefined;
+  return entries.map(({ from, clientId }) => (from === id ? pending.get(clientId) : undefined));
+}
+
 /** Own entries that all others are known to have already are answered with their event. */
-function settleEarly(user: User, entries: readonly Entry[], events: UserEvent[], effects: Effect[]): void {
+function settleEarly(user: User, entries: readonly Entry[], own: NonNullable<NewRun['own']>, events: UserEvent[], effects: Effect[]): void {
   entries.forEach((entry, index) => {
-    if (entry.from !== user.id) return;
-    const pending = user.pending?.get(entry.clientId);
+    const pending = own[index];
     if (pending === undefined || !pending.settled) return;
     const { seq, at, kind } = entry;
     const answer = { conversation: pending.conversation, kind, seq, lsn: user.lsn + 1 + index, at };
     answers(user.id, entry.clientId, pending, answer, effects);
-    events.push({ kind: 'answered', clientId: entry.clientId, stored: true });
+    events.push({ kind: 'answered', clientId: entry.clientId, settled: pending });
   });
 }
 

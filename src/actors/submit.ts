@@ -49,7 +49,7 @@ export function decideSubmit(user: User, command: Submit, now: number, limits: M
   const submitted: UserEvent = {
     kind: 'submitted',
     clientId,
-    pending: { conversation, kind: operation.kind, since: now, waiters: [waiter], repeated: answer !== undefined, settled: false },
+    pending: { conversation, kind: operation.kind, since: now, waiters: [waiter], repeated: answer !== undefined, settled: false, answer },
   };
   const first = user.pending === undefined || user.pending.size === 0;
   return { events: [submitted], effects: first ? [post, { kind: 'alarm', afterMs: PENDING_KEPT_MS }] : [post] };
@@ -64,10 +64,10 @@ export function decideSettled(user: User, command: Extract<MemberCommand, { kind
   const effects: Effect[] = [];
   for (const { clientId } of command.entries) {
     const pending = user.pending?.get(clientId);
-    const answer = user.answered.recent.get(clientId);
+    const answer = pending?.answer ?? user.answered.recent.get(clientId);
     if (answer !== undefined) {
       if (pending !== undefined) answers(user.id, clientId, pending, answer, effects);
-      events.push({ kind: 'answered', clientId, stored: true });
+      events.push({ kind: 'answered', clientId, settled: pending?.answer === undefined ? { answer } : pending });
     } else if (pending !== undefined) {
       // The entry itself is still on its way here.
       events.push({ kind: 'pending-settled', pending });
@@ -98,12 +98,12 @@ export function decideRefused(user: User, command: Extract<MemberCommand, { kind
   const pending = user.pending?.get(clientId);
   if (pending === undefined) return { events: NOTHING, effects: NOTHING };
   const frame = { type: 'error', code, message, clientId, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } as const;
-  return { events: [{ kind: 'answered', clientId, stored: false }], effects: pending.waiters.map((waiter) => emit(waiter, frame)) };
+  return { events: [{ kind: 'answered', clientId, settled: undefined }], effects: pending.waiters.map((waiter) => emit(waiter, frame)) };
 }
 
 /** Submissions whose requests may have been lost: a resend asks their hosts again at once. */
 export const askedAgain = (pending: ReadonlyMap<ClientId, Pending>): Map<ClientId, Pending> =>
-  new Map([...pending].map(([clientId, one]) => [clientId, { ...one, since: one.since - ASK_AGAIN_MS - 1 }]));
+  new Map([...pending].map(([clientId, one]) => [clientId, { ...one, since: one.since - ASK_AGAIN_MS - 1, answer: undefined }]));
 
 /** Forgets submissions whose answer was lost; asks to be called again while there are any. */
 export function expirePending(user: User, now: number, events: UserEvent[], effects: Effect[]): void {

@@ -1,8 +1,8 @@
 import type { ClientId, ConversationId, UserId } from '../ids.ts';
-import { remember } from './answered.ts';
+import { type Remembered, remember } from './answered.ts';
 import { applyHosted, type HostEvent } from './conversation.ts';
 import type { Entry } from './entry.ts';
-import type { Run } from './inbox.ts';
+import type { NewRun, Run } from './inbox.ts';
 import { advance, moveRead, newItem } from './item.ts';
 import type { DeviceState, PresenceState, Visibility } from './messages.ts';
 import { type AwaitedPresence, type Pending, type Session, sameSession, type User, type Waiter } from './user-state.ts';
@@ -10,11 +10,12 @@ import { type AwaitedPresence, type Pending, type Session, sameSession, type Use
 /** Everything that changes a user's state. Only `received` and what hosts append are in logs; see `conclude` in user.ts. */
 export type UserEvent =
   | HostEvent
-  | ({ readonly kind: 'received' } & Run)
+  | ({ readonly kind: 'received' } & NewRun)
   | { readonly kind: 'submitted'; readonly clientId: ClientId; readonly pending: Pending }
   | { readonly kind: 'joined-in'; readonly pending: Pending; readonly waiter: Waiter }
   | { readonly kind: 'pending-settled'; readonly pending: Pending }
-  | { readonly kind: 'answered'; readonly clientId: ClientId; readonly stored: boolean }
+  /** A submission is done with. `settled`: because every member has the entry. */
+  | { readonly kind: 'answered'; readonly clientId: ClientId; readonly settled: Settled | undefined }
   | { readonly kind: 'connected'; readonly session: Session }
   | { readonly kind: 'disconnected'; readonly session: Session; readonly at: number }
   | { readonly kind: 'caught-up'; readonly session: Session; readonly live: boolean }
@@ -39,6 +40,9 @@ export type UserEvent =
   | { readonly kind: 'expiry-looked-for'; readonly nextAt: number }
   | { readonly kind: 'pending-expired'; readonly clientIds: readonly ClientId[] };
 
+/** A submission, or where none waits only what it was answered with. */
+type Settled = { readonly answer: Remembered | undefined };
+
 /** Acknowledgements behind this many events are looked for in the list of conversations instead. */
 const UNDELIVERED_MAX = 512;
 
@@ -62,7 +66,7 @@ export function applyUser(user: User, event: UserEvent, settings: ApplySettings)
       applyHosted(event);
       break;
     case 'received':
-      applyReceived(user, event, settings.cacheEntriesMax);
+      applyReceived(user, event, event.own, settings.cacheEntriesMax);
       break;
     case 'submitted':
       user.pending ??= new Map();
@@ -76,8 +80,8 @@ export function applyUser(user: User, event: UserEvent, settings: ApplySettings)
       break;
     case 'answered': {
       user.pending?.delete(event.clientId);
-      const answer = user.answered.recent.get(event.clientId);
-      if (answer !== undefined && event.stored) answer.settled = true;
+      const answer = event.settled?.answer;
+      if (answer !== undefined) answer.settled = true;
       break;
     }
     case 'connected':
@@ -204,7 +208,7 @@ function applyRest(user: User, event: UserEvent): void {
   }
 }
 
-export function applyReceived(user: User, run: Run, cacheMax: number): void {
+export function applyReceived(user: User, run: Run, own: NewRun['own'], cacheMax: number): void {
   const { conversation, entries } = run.batch;
   let item = user.items.get(conversation);
   let lsn = run.firstLsn;
@@ -225,7 +229,10 @@ export function applyReceived(user: User, run: Run, cacheMax: number): void {
     }
     if (entry.from === user.id && lsn > user.reflects) {
       const { clientId, kind, seq, at } = entry;
-      remember(user.answered, clientId, { conversation, kind, seq, lsn, at, settled: false });
+      const answer = { clientId, conversation, kind, seq, lsn, at, settled: false };
+      remember(user.answered, answer);
+      const pending = own?.[lsn - run.firstLsn];
+      if (pending !== undefined) pending.answer = answer;
     }
     lsn += 1;
   }

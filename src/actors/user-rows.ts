@@ -58,7 +58,7 @@ export function* restoreUser(id: UserId, cacheMax: number): Reading<User> {
     [page] = (yield [{ ...items, after: last.key } as Read]) as [readonly Row[]];
   }
   for (let page = firstRuns ?? []; ; ) {
-    for (const row of page) for (const run of unpackRuns(row.payload, row.first)) applyReceived(user, run, cacheMax);
+    for (const row of page) for (const run of unpackRuns(row.payload, row.first)) applyReceived(user, run, undefined, cacheMax);
     if (page.length < READ_ROWS) break;
     [page] = (yield [inbox(user.lsn)]) as [readonly Row[]];
   }

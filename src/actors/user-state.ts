@@ -1,6 +1,6 @@
 import type { Address, Effect, SessionAddress } from '../cluster/actor.ts';
 import { type ClientId, type ConversationId, type DeviceId, isGroup, type UserId, usersOf } from '../ids.ts';
-import { type Answered, emptyAnswered } from './answered.ts';
+import { type Answered, emptyAnswered, type Remembered } from './answered.ts';
 import type { EntryKind } from './entry.ts';
 import { type Hosted, userAddress } from './hosted.ts';
 import type { Item } from './item.ts';
@@ -33,6 +33,8 @@ export interface Pending {
   readonly repeated: boolean;
   /** Every other member has it, but this one was told of that first. */
   settled: boolean;
+  /** What it will be answered with, once this user has the entry. */
+  answer: Remembered | undefined;
 }
 
 /** What the user is told of somebody whom a session watches. */
@@ -116,8 +118,18 @@ export const newUser = (id: UserId): User => ({
   changed: false,
 });
 
+const NOBODY = userAddress('');
+
 /** Whose actor hosts a conversation: the group's, or that of one of the two users, chosen by hash so that the work spreads evenly. */
 export function hostOf(conversation: ConversationId): Address {
+  if (conversation !== lastHosted.conversation) lastHosted = { conversation, host: hostFor(conversation) };
+  return lastHosted.host;
+}
+
+/** Messages of one conversation come together, so its host is worked out once for all of them. */
+let lastHosted: { readonly conversation: ConversationId; readonly host: Address } = { conversation: '' as ConversationId, host: NOBODY };
+
+function hostFor(conversation: ConversationId): Address {
   if (isGroup(conversation)) return { kind: 'group', id: conversation.slice(1) };
   const [one, other] = usersOf(conversation);
   let hash = 0;

@@ -7,7 +7,7 @@ import { concludeHosted, decideHostAlarm, decideHosted, type HostEvent, hostedId
 import { decideAck, decideConnect, decideDisconnect, decidePull, decideRead, expireEvents, readable } from './devices.ts';
 import type { Hosted } from './hosted.ts';
 import { restoreHosted } from './hosted-rows.ts';
-import { inboxRows, type Run, tellSessions } from './inbox.ts';
+import { inboxRows, type NewRun, tellSessions } from './inbox.ts';
 import { moveRead, putItem, recount } from './item.ts';
 import { decideConversations, decideHistory, decideRemember, errorFrame } from './listing.ts';
 import type { HostCommand, MessengerLimits, UserCommand } from './messages.ts';
@@ -222,7 +222,7 @@ function conclude(user: User, events: readonly UserEvent[], epoch: number): { wr
   const writes: Write[] = [];
   const effects: Effect[] = [];
   const hostEvents: HostEvent[] = [];
-  const runs: Run[] = [];
+  const runs: NewRun[] = [];
   let userRow = false;
   for (const event of events) {
     switch (event.kind) {

@@ -27,6 +27,8 @@ export interface Asker {
   readonly user: UserId;
   readonly device: DeviceId;
   readonly settings: GatewaySettings;
+  /** The conversation that was sent to last: most sends are for the same, which saves making its id. */
+  lastSentTo?: { readonly name: string; readonly id: ConversationId } | undefined;
 }
 
 /** What the gateway knows of one type of frame. */
@@ -54,21 +56,30 @@ function limitOf(frame: Frame, settings: GatewaySettings): number {
 
 function submit(
   operation: (frame: Frame, asker: Asker) => Operation,
-  conversation: (frame: Frame, reader: UserId) => ConversationId | undefined,
+  conversation: (frame: Frame, asker: Asker) => ConversationId | undefined,
 ): FrameKind['command'] {
   return (frame, asker, tag) => ({
     kind: 'submit',
     session: asker.address,
     tag,
-    conversation: conversation(frame, asker.user),
+    conversation: conversation(frame, asker),
     clientId: clientIdOf(frame),
     operation: operation(frame, asker),
   });
 }
 
+function sentTo(frame: Frame, asker: Asker): ConversationId {
+  const name = frame['conversation'];
+  if (asker.lastSentTo === undefined || asker.lastSentTo.name !== name) {
+    const id = conversationOf(frame, asker.user);
+    asker.lastSentTo = { name: name as string, id };
+  }
+  return asker.lastSentTo.id;
+}
+
 const change = (
   operation: (frame: Frame, asker: Asker) => Operation,
-  conversation: (frame: Frame, reader: UserId) => ConversationId | undefined = groupOf,
+  conversation: (frame: Frame, asker: Asker) => ConversationId | undefined = (frame, { user }) => groupOf(frame, user),
 ): FrameKind => ({
   rate: 'groupChangesPerUser',
   answered: 'always',
@@ -101,7 +112,7 @@ export const FRAMES: ReadonlyMap<string, FrameKind> = new Map<string, FrameKind>
       rate: 'sendsPerUser',
       answered: 'always',
       late: 'timeout',
-      command: submit((frame, asker) => ({ kind: 'message', body: packBody(frame['body'], asker.settings) }), conversationOf),
+      command: submit((frame, asker) => ({ kind: 'message', body: packBody(frame['body'], asker.settings) }), sentTo),
     },
   ],
   [

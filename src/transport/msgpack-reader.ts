@@ -147,20 +147,11 @@ function isAscii(from: number, to: number): boolean {
   return bits < 0x80;
 }
 
-/** Names and client ids are short; making them here takes half of what asking the system for them does. */
-const SHORT = 24;
-
 function text(length: number): string | typeof UNREADABLE {
   const from = at;
   step(length);
-  if (isAscii(from, at)) return length <= SHORT ? shortText(from, at) : bytes.toString('latin1', from, at);
+  if (isAscii(from, at)) return bytes.toString('latin1', from, at);
   return isUtf8(bytes.subarray(from, at)) ? bytes.toString('utf8', from, at) : UNREADABLE;
-}
-
-function shortText(from: number, to: number): string {
-  let made = '';
-  for (let i = from; i < to; i++) made += String.fromCharCode(bytes[i] as number);
-  return made;
 }
 
 function wordAt(from: number, length: number): string | undefined {

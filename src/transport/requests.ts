@@ -1,3 +1,5 @@
+import { NumberedQueue } from '../numbered-queue.ts';
+
 /** A request that waits for its answer. */
 export interface Request {
   readonly tag: number;
@@ -17,7 +19,7 @@ export interface RequestCount {
 /** The requests of one session that wait for their answers, oldest first. */
 export class Requests {
   private readonly count: RequestCount;
-  private waiting: Map<number, Request> | undefined;
+  private waiting: NumberedQueue<Request> | undefined;
 
   constructor(count: RequestCount) {
     this.count = count;
@@ -27,9 +29,10 @@ export class Requests {
     return this.waiting?.size ?? 0;
   }
 
+  /** Tags ascend. */
   add(request: Request): void {
-    this.waiting ??= new Map();
-    this.waiting.set(request.tag, request);
+    this.waiting ??= new NumberedQueue();
+    this.waiting.push(request.tag, request);
     this.count.waiting++;
   }
 
@@ -48,12 +51,11 @@ export class Requests {
     // A session at rest keeps no table.
     if (this.waiting.size === 0) this.waiting = undefined;
     let expired: Request[] | undefined;
-    for (const request of this.waiting?.values() ?? NONE) {
-      if (request.since >= before) break;
+    for (let oldest = this.waiting?.oldest; oldest !== undefined && oldest.since < before; oldest = this.waiting?.oldest) {
       expired ??= [];
-      expired.push(request);
+      expired.push(oldest);
+      this.take(oldest.tag);
     }
-    for (const { tag } of expired ?? NONE) this.take(tag);
     return expired ?? NONE;
   }
 

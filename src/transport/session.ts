@@ -28,6 +28,7 @@ export class Session implements Requester, Receiver, StreamEnds {
   readonly requests: Requests;
   user: UserId = NOBODY;
   device: DeviceId = NOWHERE;
+  lastSentTo: Requester['lastSentTo'] = undefined;
   private readonly around: Surroundings;
   private readonly codec: Codec;
   private readonly peer: Peer;
