@@ -1,10 +1,12 @@
-import type { Address, Effect, Outcome, SessionAddress } from '../cluster/actor.ts';
+import type { Effect, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { isGroup, nameFor, peerOf, type UserId } from '../ids.ts';
 import { splitAt, type Write } from '../storage/store.ts';
+import { userAddress } from './addresses.ts';
+import { alarm, answer, tellMember } from './effects.ts';
 import { type Batch, batchOf, type Entry, pack, packEntry, unpackEntries } from './entry.ts';
 import { applyOperation, requireMember, ruleOn } from './group-operations.ts';
-import { confirmedSeq, type Hosted, type Member, memberOf, newMember, openEntry, previousOf, userAddress } from './hosted.ts';
+import { confirmedSeq, type Hosted, type Member, memberOf, newMember, openEntry, previousOf } from './hosted.ts';
 import { putHost, putMember } from './hosted-rows.ts';
 import type { GroupSummary, HostCommand, MemberCommand, MessengerLimits, ServerFrame, SettledEntry } from './messages.ts';
 import type { OpenEntry, Roster } from './open-entries.ts';
@@ -32,9 +34,6 @@ export type HostEvent =
 const NOTHING: readonly never[] = [];
 const SILENCE: Outcome<HostEvent> = { events: NOTHING, effects: NOTHING };
 
-const tell = (to: Address, command: MemberCommand, when: 'ordered' | 'stored' = 'stored'): Effect => ({ kind: 'tell', to, command, when });
-const emit = (session: SessionAddress, tag: number, frame: ServerFrame): Effect => ({ kind: 'emit', session, tag, frame });
-
 export function decideHosted(hosted: Hosted, command: HostCommand, now: number, limits: MessengerLimits): Outcome<HostEvent> {
   return recovered(hosted, decideCommand(hosted, command, now, limits), now, limits);
 }
@@ -42,7 +41,7 @@ export function decideHosted(hosted: Hosted, command: HostCommand, now: number, 
 /** With the first command after a restart, what can't be proven confirmed is told again. */
 function recovered(hosted: Hosted, outcome: Outcome<HostEvent>, now: number, limits: MessengerLimits): Outcome<HostEvent> {
   if (!hosted.recovering) return outcome;
-  const effects: Effect[] = [...retell(hosted, () => true), ...outcome.effects, { kind: 'alarm', afterMs: limits.redeliverMs }];
+  const effects: Effect[] = [...retell(hosted, () => true), ...outcome.effects, alarm(limits.redeliverMs)];
   return { events: [...outcome.events, { kind: 'retold', hosted, at: now }], effects };
 }
 
@@ -65,20 +64,20 @@ function decideCommand(hosted: Hosted, command: HostCommand, now: number, limits
     case 'typed':
       return decideTyped(hosted, command.user);
     case 'list-receipts':
-      return { events: NOTHING, effects: [emit(command.session, command.tag, receiptsFrame(hosted, command.user, command.id))] };
+      return { events: NOTHING, effects: [answer(command, receiptsFrame(hosted, command.user, command.id))] };
     case 'list-members':
-      return { events: NOTHING, effects: [emit(command.session, command.tag, groupFrame(hosted, command.user, command.id))] };
+      return { events: NOTHING, effects: [answer(command, groupFrame(hosted, command.user, command.id))] };
     case 'bar': {
       const { by, on } = command;
       const other = userAddress(peerOf(hosted.id, by));
       const effects = [
-        tell(userAddress(by), { kind: 'barred', conversation: hosted.id, on }),
-        tell(other, { kind: 'peer-hidden', conversation: hosted.id, on }),
+        tellMember(userAddress(by), { kind: 'barred', conversation: hosted.id, on }),
+        tellMember(other, { kind: 'peer-hidden', conversation: hosted.id, on }),
       ];
       if (!on) {
         // What the other one wasn't told meanwhile.
         const { delivered, read } = hosted.members.get(by) ?? newMember('member', 1);
-        if (delivered > 0) effects.push(tell(other, { kind: 'receipt', conversation: hosted.id, user: by, delivered, read }));
+        if (delivered > 0) effects.push(tellMember(other, { kind: 'receipt', conversation: hosted.id, user: by, delivered, read }));
       }
       return { events: hosted.barredBy.includes(by) === on ? NOTHING : [{ kind: 'barred', hosted, by, on }], effects };
     }
@@ -123,12 +122,12 @@ function decidePost(
   if (!roster.some(({ id }) => id !== from && hosted.members.get(id as UserId)?.lagging !== true))
     effects.push(settled(hosted, from, [entry]));
   // With entries open already, an alarm is on its way.
-  if (hosted.open.size === 0) effects.push({ kind: 'alarm', afterMs: limits.redeliverMs });
+  if (hosted.open.size === 0) effects.push(alarm(limits.redeliverMs));
   return { events: [{ kind: 'posted', hosted, entry, roster, at: now }], effects };
 }
 
 const settled = (hosted: Hosted, from: UserId, entries: readonly SettledEntry[]): Effect =>
-  tell(userAddress(from), { kind: 'settled', conversation: hosted.id, entries });
+  tellMember(userAddress(from), { kind: 'settled', conversation: hosted.id, entries });
 
 function decideConfirm(hosted: Hosted, user: UserId, seq: number): Outcome<HostEvent> {
   const member = hosted.members.get(user);
@@ -172,7 +171,7 @@ function decideMark(
   if (read === member.read && delivered === member.delivered) return SILENCE;
   // The larger the group, the rarer: the work of telling all of all stays the same.
   const afterMs = limits.receiptCoalesceMs * Math.max(1, hosted.roster.length / 10);
-  const effects: readonly Effect[] = hosted.unannounced === undefined ? [{ kind: 'alarm', afterMs }] : NOTHING;
+  const effects: readonly Effect[] = hosted.unannounced === undefined ? [alarm(afterMs)] : NOTHING;
   return { events: [{ kind: 'marked', hosted, user: command.user, delivered, read, announceAt: now + afterMs }], effects };
 }
 
@@ -181,7 +180,7 @@ function decideTyped(hosted: Hosted, user: UserId): Outcome<HostEvent> {
   const effects = hosted.roster
     .filter((address) => address.id !== user && !hosted.barredBy.includes(address.id as UserId))
     .filter((address) => !isBarred(hosted, user, address.id as UserId))
-    .map((address) => tell(address, { kind: 'typing-by', conversation: hosted.id, user }));
+    .map((address) => tellMember(address, { kind: 'typing-by', conversation: hosted.id, user }));
   return { events: NOTHING, effects };
 }
 
@@ -213,13 +212,13 @@ export function decideHostAlarm(hosted: Hosted, now: number, limits: MessengerLi
     if (now >= hosted.announceAt) {
       if (hosted.roster.length <= limits.receiptMembersMax) effects.push(...announcements(hosted, hosted.unannounced));
       events.push({ kind: 'receipts-told', hosted });
-    } else effects.push({ kind: 'alarm', afterMs: hosted.announceAt - now });
+    } else effects.push(alarm(hosted.announceAt - now));
   }
   const oldest = oldestAwaited(hosted);
   let lagging = false;
   for (const member of hosted.members.values()) lagging ||= member.lagging;
   if (hosted.open.size === 0 && !lagging) return { events, effects };
-  effects.push({ kind: 'alarm', afterMs: limits.redeliverMs });
+  effects.push(alarm(limits.redeliverMs));
   if (oldest !== undefined && now - oldest.postedAt >= limits.redeliverMs) {
     const late = new Set<UserId>();
     for (const address of oldest.roster) {
@@ -273,7 +272,7 @@ function announcements(hosted: Hosted, users: ReadonlySet<UserId>): Effect[] {
     if (member === undefined) continue;
     const receipt: MemberCommand = { kind: 'receipt', conversation: hosted.id, user, delivered: member.delivered, read: member.read };
     for (const address of hosted.roster) {
-      if (address.id !== user && !isBarred(hosted, user, address.id as UserId)) effects.push(tell(address, receipt));
+      if (address.id !== user && !isBarred(hosted, user, address.id as UserId)) effects.push(tellMember(address, receipt));
     }
   }
   return effects;
@@ -290,7 +289,7 @@ function retell(hosted: Hosted, chosen: (user: UserId) => boolean): Effect[] {
     const batch = batchOf(hosted.id, run);
     for (const address of roster) {
       const user = address.id as UserId;
-      if (chosen(user) && lacks(hosted, user, last.seq)) effects.push(tell(address, delivery(hosted, batch, user)));
+      if (chosen(user) && lacks(hosted, user, last.seq)) effects.push(tellMember(address, delivery(hosted, batch, user)));
     }
     run = [];
   };
@@ -330,7 +329,7 @@ function redeliver(hosted: Hosted, user: UserId, after: number): Effect {
       const entries = (rows ?? []).flatMap((row) => unpackEntries(row.payload)).filter(({ seq }) => seq > from && seq <= through);
       if (entries.length === 0) return NOTHING;
       const previous = from < since ? 0 : from;
-      return [tell(userAddress(user), { kind: 'deliver', batch: batchOf(hosted.id, entries), previous, summary })];
+      return [tellMember(userAddress(user), { kind: 'deliver', batch: batchOf(hosted.id, entries), previous, summary })];
     },
     failed: () => NOTHING,
   };
@@ -460,7 +459,7 @@ function fanOut(hosted: Hosted, roster: Roster, batch: Batch, epoch: number, wri
   const later: MemberCommand = { kind: 'deliver', batch, previous: first - 1, summary };
   for (const address of roster) {
     const starts = previousOf(hosted.members.get(address.id as UserId), first) === 0;
-    effects.push(tell(address, starts ? { kind: 'deliver', batch, previous: 0, summary } : later, 'ordered'));
+    effects.push(tellMember(address, starts ? { kind: 'deliver', batch, previous: 0, summary } : later, 'ordered'));
   }
 }
 

@@ -1,12 +1,13 @@
 import type { Effect, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { type ConversationId, isGroup, nameFor } from '../ids.ts';
+import { answer, errorFrame, push, tellHost } from './effects.ts';
 import { lookForExpired, pull } from './inbox.ts';
 import { type Item, newItem } from './item.ts';
 import type { MessengerLimits, SessionCommand } from './messages.ts';
 import { arriving, leaving } from './presence.ts';
 import type { UserEvent } from './user-events.ts';
-import { emit, hostOf, type Session, sessionAt, type User } from './user-state.ts';
+import { type Session, sameSession, sessionAt, type User } from './user-state.ts';
 
 type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
 
@@ -22,7 +23,7 @@ export function decideConnect(user: User, command: Of<'connect'>, now: number, l
   if (replaced === undefined && user.sessions.length >= limits.devicesMax) {
     const message = `at most ${limits.devicesMax} devices of a user may be connected`;
     const close: Effect = { kind: 'close', session: command.session, code: TOO_MANY, reason: 'too many devices' };
-    return { events, effects: [emit(command, { type: 'error', code: 'limit', message }), close] };
+    return { events, effects: [answer(command, { type: 'error', code: 'limit', message }), close] };
   }
   if (replaced !== undefined) {
     events.push({ kind: 'disconnected', session: replaced, at: now });
@@ -41,8 +42,8 @@ export function decideConnect(user: User, command: Of<'connect'>, now: number, l
   const tooOld = given !== undefined && given < user.floor;
   const ahead = given !== undefined && given > user.lsn;
   const cursor = given === undefined || tooOld || ahead ? user.lsn : given;
-  effects.push(emit(command, { type: 'welcome', user: user.id, device: command.device, cursor, at: now }));
-  if (tooOld || ahead) effects.push(emit(command, { type: 'reset', cursor: user.lsn, reason: ahead ? 'ahead' : 'too-old' }));
+  effects.push(answer(command, { type: 'welcome', user: user.id, device: command.device, cursor, at: now }));
+  if (tooOld || ahead) effects.push(answer(command, { type: 'reset', cursor: user.lsn, reason: ahead ? 'ahead' : 'too-old' }));
   arriving(user, [...user.sessions.filter((other) => other !== replaced), session], events, effects);
   return { events, effects };
 }
@@ -70,23 +71,21 @@ export function decidePull(user: User, command: Of<'pull'>): Outcome<UserEvent> 
   const session = sessionAt(user, address);
   if (session === undefined) return { events: NOTHING, effects: NOTHING };
   if (after < user.floor) {
-    const reset = emit(command, { type: 'reset', cursor: user.lsn, reason: 'too-old' });
-    const pulled = emit(command, { type: 'pulled', through: user.lsn, end: true });
+    const reset = answer(command, { type: 'reset', cursor: user.lsn, reason: 'too-old' });
+    const pulled = answer(command, { type: 'pulled', through: user.lsn, end: true });
     return { events: [{ kind: 'caught-up', session, live: true }], effects: [reset, pulled] };
   }
   if (after >= user.lsn) {
     return {
       events: [{ kind: 'caught-up', session, live: true }],
-      effects: [emit(command, { type: 'pulled', through: after, end: true })],
+      effects: [answer(command, { type: 'pulled', through: after, end: true })],
     };
   }
   const events: UserEvent[] = session.live ? [{ kind: 'caught-up', session, live: false }] : [];
   const look: Effect = {
     kind: 'look',
     look: pull(user.id, after, limit, { session: address, tag }),
-    failed: ({ code, message, retryAfterMs }) => [
-      emit(command, { type: 'error', code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }),
-    ],
+    failed: (failure) => [answer(command, errorFrame(failure, {}))],
   };
   return { events, effects: [look] };
 }
@@ -114,12 +113,8 @@ function note(marks: Map<ConversationId, number>, item: Item, seq: number): void
   if (!item.left && seq > item.delivered && seq >= item.since) marks.set(item.id, seq);
 }
 
-const mark = (user: User, conversation: ConversationId, delivered: number, read: number): Effect => ({
-  kind: 'tell',
-  to: hostOf(conversation),
-  command: { kind: 'mark', conversation, user: user.id, delivered, read } as { kind: string },
-  when: 'stored',
-});
+const mark = (user: User, conversation: ConversationId, delivered: number, read: number): Effect =>
+  tellHost({ kind: 'mark', conversation, user: user.id, delivered, read });
 
 export function decideRead(user: User, command: Of<'read'>): Outcome<UserEvent> {
   const item = readable(user, command.conversation);
@@ -132,10 +127,10 @@ export function decideRead(user: User, command: Of<'read'>): Outcome<UserEvent> 
     effects.push(mark(user, item.id, delivered, seq));
     const frame = { type: 'receipt', conversation: nameFor(item.id, user.id), user: user.id, delivered, read: seq } as const;
     for (const session of user.sessions) {
-      if (session.address.id !== command.session.id) effects.push(emit({ session: session.address, tag: 0 }, frame));
+      if (!sameSession(session.address, command.session)) effects.push(push(session.address, frame));
     }
   }
-  if (command.id !== undefined) effects.push(emit(command, { type: 'done', id: command.id }));
+  if (command.id !== undefined) effects.push(answer(command, { type: 'done', id: command.id }));
   return { events, effects };
 }
 

@@ -1,7 +1,8 @@
 import { Failure } from '../failure.ts';
 import type { UserId } from '../ids.ts';
+import { userAddress } from './addresses.ts';
 import { bodyOf, type Entry, type EntryKind } from './entry.ts';
-import { type Hosted, type Member, memberOf, newMember, rebuildRoster, userAddress } from './hosted.ts';
+import { type Hosted, type Member, memberOf, newMember, rebuildRoster } from './hosted.ts';
 import type { Operation, Role } from './messages.ts';
 import type { Roster } from './open-entries.ts';
 

@@ -1,13 +1,11 @@
 import type { ActorKind, Effect } from '../cluster/actor.ts';
-import type { Failure } from '../failure.ts';
 import { type GroupId, groupConversation } from '../ids.ts';
 import type { Write } from '../storage/store.ts';
 import { applyHosted, concludeHosted, decideHostAlarm, decideHosted, type HostEvent, hostedIdle } from './conversation.ts';
+import { refuse } from './effects.ts';
 import type { Hosted } from './hosted.ts';
 import { deriveHosted, isDirty, restoreHosted } from './hosted-rows.ts';
-import { errorFrame } from './listing.ts';
 import type { GroupCommand, MessengerLimits } from './messages.ts';
-import { emit } from './user-state.ts';
 
 const NOTHING: readonly never[] = [];
 const BYTES = { group: 1000, member: 250, open: 400 } as const;
@@ -37,14 +35,4 @@ export function groupActor(limits: MessengerLimits): ActorKind<Hosted, GroupComm
     carry: () => NOTHING,
     abandon: () => NOTHING,
   };
-}
-
-function refuse(command: GroupCommand, failure: Failure): readonly Effect[] {
-  const { code, message, retryAfterMs } = failure;
-  if (command.kind === 'post') {
-    const refused = { kind: 'refused', clientId: command.clientId, code, message, retryAfterMs } as { kind: string };
-    return [{ kind: 'tell', to: { kind: 'user', id: command.from }, command: refused, when: 'stored' }];
-  }
-  if (command.kind === 'list-members' || command.kind === 'list-receipts') return [emit(command, errorFrame(failure, { id: command.id }))];
-  return NOTHING;
 }

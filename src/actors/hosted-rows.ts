@@ -1,9 +1,10 @@
 import type { Address, Reading } from '../cluster/actor.ts';
 import type { ConversationId, UserId } from '../ids.ts';
 import type { Row, Write } from '../storage/store.ts';
+import { userAddress } from './addresses.ts';
 import { type Entry, pack, unpack, unpackEntries } from './entry.ts';
 import { applyOperation } from './group-operations.ts';
-import { confirmedSeq, emptyHosted, type Hosted, type Member, openEntry, rebuildRoster, userAddress, wasIn } from './hosted.ts';
+import { confirmedSeq, emptyHosted, type Hosted, type Member, openEntry, rebuildRoster, wasIn } from './hosted.ts';
 import type { Role } from './messages.ts';
 import type { Roster } from './open-entries.ts';
 

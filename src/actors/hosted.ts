@@ -1,6 +1,7 @@
 import type { Address } from '../cluster/actor.ts';
 import type { ConversationId, UserId } from '../ids.ts';
 import { isGroup, usersOf } from '../ids.ts';
+import { userAddress } from './addresses.ts';
 import type { Entry } from './entry.ts';
 import type { Role } from './messages.ts';
 import { OpenEntries, type Roster } from './open-entries.ts';
@@ -41,8 +42,6 @@ export interface Hosted {
   changed: boolean;
   readonly changedMembers: Set<UserId>;
 }
-
-export const userAddress = (id: string): Address => ({ kind: 'user', id });
 
 export function emptyHosted(id: ConversationId): Hosted {
   const hosted: Hosted = {

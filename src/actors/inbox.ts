@@ -2,8 +2,10 @@ import type { Effect, Reading } from '../cluster/actor.ts';
 import type { ConversationId, UserId } from '../ids.ts';
 import { nameFor } from '../ids.ts';
 import { POSITIONS_PER_PARTITION, type Row, splitAt, type Write } from '../storage/store.ts';
+import { userAddress } from './addresses.ts';
+import { answer, push, tellMember } from './effects.ts';
 import { type Batch, batchOf, pack, unpack, unpackEntries } from './entry.ts';
-import type { GroupSummary, ServerFrame } from './messages.ts';
+import type { Asked, GroupSummary, ServerFrame } from './messages.ts';
 import type { Pending, Session, User } from './user-state.ts';
 import { sameSession } from './user-state.ts';
 
@@ -145,7 +147,7 @@ export function tellSessions(user: User, runs: readonly NewRun[], effects: Effec
         else while (to < entries.length && sentBy(session, run.own[to]) === own) to += 1;
         const batch = from === 0 && to === entries.length ? run.batch : batchOf(run.batch.conversation, entries.slice(from, to));
         const frame: ServerFrame = { type: 'events', firstLsn: run.firstLsn + from, conversation: name, batch, own };
-        effects.push({ kind: 'emit', session: session.address, tag: 0, frame });
+        effects.push(push(session.address, frame));
         from = to;
       }
     }
@@ -161,12 +163,7 @@ function sentBy(session: Session, submission: Pending | undefined): boolean {
 const PULL_ROWS_MAX = 64;
 
 /** Events after `after` for one session, and then `pulled`. At most about `limit` events, whole rows. */
-export function pull(
-  user: UserId,
-  after: number,
-  limit: number,
-  to: { session: Session['address']; tag: number },
-): () => Reading<readonly Effect[]> {
+export function pull(user: UserId, after: number, limit: number, to: Asked): () => Reading<readonly Effect[]> {
   return function* () {
     const effects: Effect[] = [];
     const [rows] = (yield [{ kind: 'forward', log: 'inbox', of: user, after, limit: Math.min(limit, PULL_ROWS_MAX) }]) as [readonly Row[]];
@@ -183,11 +180,11 @@ export function pull(
           batch: run.batch,
           own: false,
         };
-        effects.push({ kind: 'emit', ...to, frame });
+        effects.push(answer(to, frame));
         through = run.firstLsn + run.batch.entries.length - 1;
       }
     }
-    effects.push({ kind: 'emit', ...to, frame: { type: 'pulled', through, end: false } satisfies ServerFrame });
+    effects.push(answer(to, { type: 'pulled', through, end: false }));
     return effects;
   };
 }
@@ -212,6 +209,6 @@ export function lookForExpired(user: User, before: number): () => Reading<readon
       if (through - from < rows.length || rows.length < EXPIRE_ROWS || through - floor > POSITIONS_PER_PARTITION) break;
     }
     if (through === floor) return [];
-    return [{ kind: 'tell', to: { kind: 'user', id }, command: { kind: 'expire', through } as { kind: string }, when: 'stored' }];
+    return [tellMember(userAddress(id), { kind: 'expire', through })];
   };
 }

@@ -1,12 +1,14 @@
 import type { Effect, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { nameFor } from '../ids.ts';
+import { userAddress } from './addresses.ts';
 import { readable } from './devices.ts';
+import { answer, errorFrame, tellMember } from './effects.ts';
 import { type Entry, unpackEntries } from './entry.ts';
 import { type Item, itemFrame } from './item.ts';
 import type { MessengerLimits, ServerFrame, SessionCommand } from './messages.ts';
 import type { UserEvent } from './user-events.ts';
-import { emit, type User } from './user-state.ts';
+import type { User } from './user-state.ts';
 
 type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
 
@@ -30,9 +32,9 @@ export function decideHistory(user: User, command: Of<'history'>, limits: Messen
     entries,
     more: entries.length > 0 && more,
   });
-  if (from > through) return { events: NOTHING, effects: [emit(command, page([]))] };
+  if (from > through) return { events: NOTHING, effects: [answer(command, page([]))] };
   const oldest = item.cache[0]?.seq ?? Number.MAX_SAFE_INTEGER;
-  if (from >= oldest) return { events: NOTHING, effects: [emit(command, page(item.cache.slice(from - oldest, through - oldest + 1)))] };
+  if (from >= oldest) return { events: NOTHING, effects: [answer(command, page(item.cache.slice(from - oldest, through - oldest + 1)))] };
   return { events: NOTHING, effects: [readPage(user, item, from, through, page, command, limits)] };
 }
 
@@ -52,14 +54,14 @@ function readPage(
     *look() {
       const [rows] = yield [{ kind: 'forward', log: 'conversation', of: id, after: from - 1, through, limit: through - from + 1 }];
       const entries = (rows ?? []).flatMap((row) => unpackEntries(row.payload)).filter(({ seq }) => seq >= from && seq <= through);
-      const effects = [emit(to, page(entries))];
+      const effects = [answer(to, page(entries))];
       if (newest && entries.length > 0) {
-        const command = { kind: 'remember', conversation: id, entries: entries.slice(-limits.cacheEntriesMax) } as { kind: string };
-        effects.push({ kind: 'tell', to: { kind: 'user', id: user.id }, command, when: 'stored' });
+        const newestEntries = entries.slice(-limits.cacheEntriesMax);
+        effects.push(tellMember(userAddress(user.id), { kind: 'remember', conversation: id, entries: newestEntries }));
       }
       return effects;
     },
-    failed: (failure) => [emit(to, errorFrame(failure, { id: to.id }))],
+    failed: (failure) => [answer(to, errorFrame(failure, { id: to.id }))],
   };
 }
 
@@ -81,21 +83,5 @@ export function decideConversations(user: User, command: Of<'conversations'>, no
   const items = shown.map((item) => itemFrame(user, item, now)).filter((item) => item !== undefined);
   const last = shown.at(-1);
   const next = last !== undefined && listed.length > shown.length ? { next: String(last.lastLsn) } : {};
-  return { events: NOTHING, effects: [emit(command, { type: 'conversations', id: command.id, items, ...next })] };
-}
-
-/** A failure as the frame that tells it. */
-export function errorFrame(
-  failure: Failure,
-  names: { readonly id?: string | undefined; readonly clientId?: string | undefined },
-): ServerFrame {
-  const { code, message, retryAfterMs } = failure;
-  return {
-    type: 'error',
-    code,
-    message,
-    ...(names.id === undefined ? {} : { id: names.id }),
-    ...(names.clientId === undefined ? {} : { clientId: names.clientId }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  };
+  return { events: NOTHING, effects: [answer(command, { type: 'conversations', id: command.id, items, ...next })] };
 }

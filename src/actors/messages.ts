@@ -25,7 +25,7 @@ export interface Answer {
 // ── What a session asks of its user ─────────────────────────────────────────────────────────────────
 
 /** The session that asks, and its number for the request: the answer carries it back. */
-interface Asked {
+export interface Asked {
   readonly session: SessionAddress;
   readonly tag: number;
 }
@@ -125,19 +125,20 @@ export interface SettledEntry {
   readonly at: number;
 }
 
+/** A failure, on its way from actor to actor. */
+export interface Refusal {
+  readonly code: FailureCode;
+  readonly message: string;
+  readonly retryAfterMs: number | undefined;
+}
+
 /** To a user, from the hosts of its conversations and from other users. */
 export type MemberCommand =
   /** Consecutive entries. `previous`: the seq before them that this member should have, or 0 where it starts. */
   | { readonly kind: 'deliver'; readonly batch: Batch; readonly previous: number; readonly summary: GroupSummary | undefined }
   /** Every other member has these entries of the sender's. */
   | { readonly kind: 'settled'; readonly conversation: ConversationId; readonly entries: readonly SettledEntry[] }
-  | {
-      readonly kind: 'refused';
-      readonly clientId: ClientId;
-      readonly code: FailureCode;
-      readonly message: string;
-      readonly retryAfterMs: number | undefined;
-    }
+  | ({ readonly kind: 'refused'; readonly clientId: ClientId } & Refusal)
   | {
       readonly kind: 'receipt';
       readonly conversation: ConversationId;
@@ -147,6 +148,7 @@ export type MemberCommand =
     }
   | { readonly kind: 'typing-by'; readonly conversation: ConversationId; readonly user: UserId }
   | { readonly kind: 'barred'; readonly conversation: ConversationId; readonly on: boolean }
+  | ({ readonly kind: 'bar-refused'; readonly conversation: ConversationId } & Refusal)
   /** The peer of a direct conversation blocks this user, or no longer does. */
   | { readonly kind: 'peer-hidden'; readonly conversation: ConversationId; readonly on: boolean }
   | { readonly kind: 'watched-by'; readonly user: UserId }
@@ -232,14 +234,16 @@ export type ServerFrame =
       readonly members: readonly { readonly user: UserId; readonly role: Role }[];
     }
   | { readonly type: 'done'; readonly id: string }
-  | {
-      readonly type: 'error';
-      readonly code: FailureCode;
-      readonly message: string;
-      readonly id?: string;
-      readonly clientId?: string;
-      readonly retryAfterMs?: number;
-    };
+  | ErrorFrame;
+
+export interface ErrorFrame {
+  readonly type: 'error';
+  readonly code: FailureCode;
+  readonly message: string;
+  readonly id?: string;
+  readonly clientId?: string;
+  readonly retryAfterMs?: number;
+}
 
 /** Bounds and times that the actors keep to; units are in the names. */
 export interface MessengerLimits {

@@ -1,10 +1,11 @@
-import type { Effect, Outcome } from '../cluster/actor.ts';
+import type { Effect, Outcome, SessionAddress } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { directId, type UserId } from '../ids.ts';
-import { userAddress } from './hosted.ts';
+import { userAddress } from './addresses.ts';
+import { alarm, answer, push, tellMember } from './effects.ts';
 import type { MemberCommand, MessengerLimits, PresenceState, SessionCommand, Visibility } from './messages.ts';
 import type { UserEvent } from './user-events.ts';
-import { emit, type Session, sessionAt, type User } from './user-state.ts';
+import { type Session, sameSession, sessionAt, type User } from './user-state.ts';
 
 type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
 
@@ -12,7 +13,7 @@ const NOTHING: readonly never[] = [];
 /** A watched actor that was lost forgets its watchers; they say again that they watch. */
 const RESUBSCRIBE_MS = 60_000;
 
-const tell = (to: UserId, command: MemberCommand): Effect => ({ kind: 'tell', to: userAddress(to), command, when: 'stored' });
+const tell = (to: UserId, command: MemberCommand): Effect => tellMember(userAddress(to), command);
 
 /** The best of a user's devices. */
 export function stateOf(sessions: readonly Session[]): PresenceState {
@@ -67,7 +68,7 @@ export function leaving(user: User, gone: Session, now: number, limits: Messenge
     return;
   }
   events.push({ kind: 'offline-due', at: now + limits.offlineGraceMs, lastSeen: now });
-  effects.push({ kind: 'alarm', afterMs: limits.offlineGraceMs });
+  effects.push(alarm(limits.offlineGraceMs));
 }
 
 export function presenceAlarm(user: User, now: number, events: UserEvent[], effects: Effect[]): void {
@@ -75,14 +76,14 @@ export function presenceAlarm(user: User, now: number, events: UserEvent[], effe
     if (now >= user.offlineAt) {
       events.push({ kind: 'announced', state: 'offline' });
       announce(user, 'offline', user.lastSeen, effects);
-    } else effects.push({ kind: 'alarm', afterMs: user.offlineAt - now });
+    } else effects.push(alarm(user.offlineAt - now));
   }
   if (user.watching === undefined) return;
   if (now >= user.resubscribeAt) {
     events.push({ kind: 'resubscribed', nextAt: now + RESUBSCRIBE_MS });
     for (const watched of user.watching.keys()) effects.push(tell(watched, { kind: 'watched-by', user: user.id }));
-    effects.push({ kind: 'alarm', afterMs: RESUBSCRIBE_MS });
-  } else effects.push({ kind: 'alarm', afterMs: user.resubscribeAt - now });
+    effects.push(alarm(RESUBSCRIBE_MS));
+  } else effects.push(alarm(user.resubscribeAt - now));
 }
 
 export function decidePresence(user: User, command: Of<'presence'>): Outcome<UserEvent> {
@@ -94,7 +95,7 @@ export function decidePresence(user: User, command: Of<'presence'>): Outcome<Use
     const after = user.sessions.map((other) => (other === session ? { ...other, state: command.state } : other));
     arriving(user, after, events, effects);
   }
-  if (command.id !== undefined) effects.push(emit(command, { type: 'done', id: command.id }));
+  if (command.id !== undefined) effects.push(answer(command, { type: 'done', id: command.id }));
   return { events, effects };
 }
 
@@ -112,11 +113,11 @@ export function decideWatch(user: User, command: Of<'watch'>, now: number, limit
     events.push({ kind: 'watching', session, users, on: true });
     if (user.watching === undefined) {
       events.push({ kind: 'resubscribed', nextAt: now + RESUBSCRIBE_MS });
-      effects.push({ kind: 'alarm', afterMs: RESUBSCRIBE_MS });
+      effects.push(alarm(RESUBSCRIBE_MS));
     }
   }
   if (users.length === 0)
-    return { events: NOTHING, effects: command.id === undefined ? NOTHING : [emit(command, { type: 'done', id: command.id })] };
+    return { events: NOTHING, effects: command.id === undefined ? NOTHING : [answer(command, { type: 'done', id: command.id })] };
   for (const watched of users) effects.push(tell(watched, { kind: 'watched-by', user: user.id }));
   return { events, effects };
 }
@@ -132,7 +133,7 @@ export function decideUnwatch(user: User, command: Of<'unwatch'>): Outcome<UserE
     }
     events.push({ kind: 'watching', session, users: command.users, on: false });
   }
-  if (command.id !== undefined) effects.push(emit(command, { type: 'done', id: command.id }));
+  if (command.id !== undefined) effects.push(answer(command, { type: 'done', id: command.id }));
   return { events, effects };
 }
 
@@ -156,16 +157,17 @@ export function decidePresenceOf(user: User, command: Extract<MemberCommand, { k
   // Nobody here watches any longer: say so again, in case it was lost.
   if (watched === undefined && user.awaited === undefined)
     return { events: NOTHING, effects: [tell(other, { kind: 'unwatched-by', user: user.id })] };
-  const told = new Set<number>();
+  const told: SessionAddress[] = [];
   for (const awaited of user.awaited ?? []) {
     if (!awaited.users.has(other)) continue;
-    effects.push(emit(awaited, frame));
-    told.add(awaited.session.id);
-    if (awaited.users.size === 1 && awaited.id !== undefined) effects.push(emit(awaited, { type: 'done', id: awaited.id }));
+    effects.push(answer(awaited, frame));
+    told.push(awaited.session);
+    if (awaited.users.size === 1 && awaited.id !== undefined) effects.push(answer(awaited, { type: 'done', id: awaited.id }));
   }
   if (changed) {
     for (const session of user.sessions) {
-      if (session.watches?.has(other) && !told.has(session.address.id)) effects.push(emit({ session: session.address, tag: 0 }, frame));
+      if (session.watches?.has(other) && !told.some((address) => sameSession(address, session.address)))
+        effects.push(push(session.address, frame));
     }
   }
   return { events: [{ kind: 'presence-known', user: other, state, lastSeen }], effects };

@@ -1,12 +1,14 @@
 import type { Effect, Outcome } from '../cluster/actor.ts';
 import { isGroup, nameFor, peerOf, type UserId } from '../ids.ts';
+import { hosts } from './addresses.ts';
+import { push, tellHost } from './effects.ts';
 import { batchOf, type Entry } from './entry.ts';
 import type { NewRun } from './inbox.ts';
 import type { MemberCommand } from './messages.ts';
 import { reveal } from './presence.ts';
 import { answers } from './submit.ts';
 import type { UserEvent } from './user-events.ts';
-import { emit, hostOf, hosts, type User } from './user-state.ts';
+import type { User } from './user-state.ts';
 
 const NOTHING: readonly never[] = [];
 
@@ -18,17 +20,11 @@ export function decideDeliver(user: User, command: Extract<MemberCommand, { kind
   const known = item?.lastSeq ?? 0;
   const first = (entries[0] as Entry).seq;
   const last = first + entries.length - 1;
-  const to = hostOf(conversation);
   const self = hosts(user.id, conversation);
   if (last <= known) return { events: NOTHING, effects: [confirm(user.id, command, known, self)] };
   const starts = previous === 0 && first > known;
   if (!starts && first > known + 1) {
-    return {
-      events: NOTHING,
-      effects: [
-        { kind: 'tell', to, command: { kind: 'missing', conversation, user: user.id, after: known } as { kind: string }, when: 'stored' },
-      ],
-    };
+    return { events: NOTHING, effects: [tellHost({ kind: 'missing', conversation, user: user.id, after: known })] };
   }
   const unseen = first > known ? batch : batchOf(conversation, entries.slice(known + 1 - first));
   // A group's line can't be rebuilt from a log that begins in the middle, so its first run carries it.
@@ -63,8 +59,7 @@ function confirm(
   seq: number,
   self: boolean,
 ): Effect {
-  const command = { kind: 'confirm', conversation, user, seq } as { kind: string };
-  return { kind: 'tell', to: hostOf(conversation), command, when: self ? 'ordered' : 'stored' };
+  return tellHost({ kind: 'confirm', conversation, user, seq }, self ? 'ordered' : 'stored');
 }
 
 /** For each entry, the submission of this user that it came from; undefined where nothing of theirs waits. */
@@ -89,10 +84,10 @@ export function decideReceipt(user: User, command: Extract<MemberCommand, { kind
   const { conversation, delivered, read } = command;
   const frame = { type: 'receipt', conversation: nameFor(conversation, user.id), user: command.user, delivered, read } as const;
   const events: UserEvent[] = isGroup(conversation) ? [] : [{ kind: 'peer-marked', conversation, delivered, read }];
-  return { events, effects: user.sessions.map(({ address }) => emit({ session: address, tag: 0 }, frame)) };
+  return { events, effects: user.sessions.map(({ address }) => push(address, frame)) };
 }
 
 export function decideTypingBy(user: User, command: Extract<MemberCommand, { kind: 'typing-by' }>): Outcome<UserEvent> {
   const frame = { type: 'typing', conversation: nameFor(command.conversation, user.id), user: command.user } as const;
-  return { events: NOTHING, effects: user.sessions.map(({ address }) => emit({ session: address, tag: 0 }, frame)) };
+  return { events: NOTHING, effects: user.sessions.map(({ address }) => push(address, frame)) };
 }

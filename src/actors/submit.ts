@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import type { Effect, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { type ClientId, type GroupId, groupConversation, nameFor, type UserId } from '../ids.ts';
-import type { Answer, MemberCommand, MessengerLimits, SentFrame, SessionCommand } from './messages.ts';
+import { alarm, answer, errorFrame, tellHost } from './effects.ts';
+import type { Answer, Asked, MemberCommand, MessengerLimits, SentFrame, SessionCommand } from './messages.ts';
 import type { UserEvent } from './user-events.ts';
-import { emit, hostOf, type Pending, type User, type Waiter } from './user-state.ts';
+import type { Pending, User } from './user-state.ts';
 
 type Submit = Extract<SessionCommand, { kind: 'submit' }>;
 
@@ -20,23 +21,19 @@ const ASK_AGAIN_MS = 1_000;
 export function decideSubmit(user: User, command: Submit, now: number, limits: MessengerLimits): Outcome<UserEvent> {
   const { clientId, operation } = command;
   const conversation = command.conversation ?? groupConversation(newGroupId(user.id, clientId));
-  const waiter: Waiter = { session: command.session, tag: command.tag };
-  const answer = user.answered.recent.get(clientId);
+  const waiter: Asked = { session: command.session, tag: command.tag };
+  const answered = user.answered.recent.get(clientId);
   const pending = user.pending?.get(clientId);
-  const earlier = pending ?? answer;
+  const earlier = pending ?? answered;
   if (earlier !== undefined && (earlier.conversation !== conversation || earlier.kind !== operation.kind)) {
     throw new Failure('conflict', 'this client id was used for something else; choose a new one');
   }
-  if (answer?.settled) return { events: NOTHING, effects: [emit(waiter, sentFrame(user.id, clientId, answer, true))] };
-  const post: Effect = {
-    kind: 'tell',
-    to: hostOf(conversation),
-    command:
-      answer === undefined
-        ? ({ kind: 'post', conversation, from: user.id, clientId, operation } as { kind: string })
-        : ({ kind: 'ask-settled', conversation, from: user.id, clientId, seq: answer.seq, at: answer.at } as { kind: string }),
-    when: 'ordered',
-  };
+  if (answered?.settled) return { events: NOTHING, effects: [answer(waiter, sentFrame(user.id, clientId, answered, true))] };
+  const from = user.id;
+  const post =
+    answered === undefined
+      ? tellHost({ kind: 'post', conversation, from, clientId, operation }, 'ordered')
+      : tellHost({ kind: 'ask-settled', conversation, from, clientId, seq: answered.seq, at: answered.at }, 'ordered');
   if (pending !== undefined) {
     if (pending.waiters.length >= WAITERS_MAX)
       throw new Failure('overloaded', 'this was resent too often to be answered yet', { retryAfterMs: 1000 });
@@ -49,10 +46,18 @@ export function decideSubmit(user: User, command: Submit, now: number, limits: M
   const submitted: UserEvent = {
     kind: 'submitted',
     clientId,
-    pending: { conversation, kind: operation.kind, since: now, waiters: [waiter], repeated: answer !== undefined, settled: false, answer },
+    pending: {
+      conversation,
+      kind: operation.kind,
+      since: now,
+      waiters: [waiter],
+      repeated: answered !== undefined,
+      settled: false,
+      answer: answered,
+    },
   };
   const first = user.pending === undefined || user.pending.size === 0;
-  return { events: [submitted], effects: first ? [post, { kind: 'alarm', afterMs: PENDING_KEPT_MS }] : [post] };
+  return { events: [submitted], effects: first ? [post, alarm(PENDING_KEPT_MS)] : [post] };
 }
 
 /** The same for every resend, so that a resend of a `group.create` whose answer was lost finds its group. */
@@ -64,10 +69,10 @@ export function decideSettled(user: User, command: Extract<MemberCommand, { kind
   const effects: Effect[] = [];
   for (const { clientId } of command.entries) {
     const pending = user.pending?.get(clientId);
-    const answer = pending?.answer ?? user.answered.recent.get(clientId);
-    if (answer !== undefined) {
-      if (pending !== undefined) answers(user.id, clientId, pending, answer, effects);
-      events.push({ kind: 'answered', clientId, settled: pending?.answer === undefined ? { answer } : pending });
+    const given = pending?.answer ?? user.answered.recent.get(clientId);
+    if (given !== undefined) {
+      if (pending !== undefined) answers(user.id, clientId, pending, given, effects);
+      events.push({ kind: 'answered', clientId, settled: pending?.answer === undefined ? { answer: given } : pending });
     } else if (pending !== undefined) {
       // The entry itself is still on its way here.
       events.push({ kind: 'pending-settled', pending });
@@ -77,28 +82,28 @@ export function decideSettled(user: User, command: Extract<MemberCommand, { kind
 }
 
 /** `sent` for everyone who waits: the first as such, the others as duplicates. */
-export function answers(user: UserId, clientId: ClientId, pending: Pending, answer: Answer, effects: Effect[]): void {
+export function answers(user: UserId, clientId: ClientId, pending: Pending, given: Answer, effects: Effect[]): void {
   let duplicate = pending.repeated;
   for (const waiter of pending.waiters) {
-    effects.push(emit(waiter, sentFrame(user, clientId, answer, duplicate)));
+    effects.push(answer(waiter, sentFrame(user, clientId, given, duplicate)));
     duplicate = true;
   }
 }
 
-function sentFrame(user: UserId, clientId: ClientId, answer: Answer, duplicate: boolean): SentFrame {
-  const conversation = nameFor(answer.conversation, user);
-  const { seq, lsn, at } = answer;
+function sentFrame(user: UserId, clientId: ClientId, given: Answer, duplicate: boolean): SentFrame {
+  const conversation = nameFor(given.conversation, user);
+  const { seq, lsn, at } = given;
   return duplicate
     ? { type: 'sent', clientId, conversation, seq, lsn, at, duplicate }
     : { type: 'sent', clientId, conversation, seq, lsn, at };
 }
 
 export function decideRefused(user: User, command: Extract<MemberCommand, { kind: 'refused' }>): Outcome<UserEvent> {
-  const { clientId, code, message, retryAfterMs } = command;
+  const { clientId } = command;
   const pending = user.pending?.get(clientId);
   if (pending === undefined) return { events: NOTHING, effects: NOTHING };
-  const frame = { type: 'error', code, message, clientId, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } as const;
-  return { events: [{ kind: 'answered', clientId, settled: undefined }], effects: pending.waiters.map((waiter) => emit(waiter, frame)) };
+  const frame = errorFrame(command, { clientId });
+  return { events: [{ kind: 'answered', clientId, settled: undefined }], effects: pending.waiters.map((waiter) => answer(waiter, frame)) };
 }
 
 /** Submissions whose requests may have been lost: a resend asks their hosts again at once. */
@@ -114,5 +119,5 @@ export function expirePending(user: User, now: number, events: UserEvent[], effe
     old.push(clientId);
   }
   if (old.length > 0) events.push({ kind: 'pending-expired', clientIds: old });
-  if (old.length < user.pending.size) effects.push({ kind: 'alarm', afterMs: PENDING_KEPT_MS });
+  if (old.length < user.pending.size) effects.push(alarm(PENDING_KEPT_MS));
 }

@@ -4,15 +4,15 @@ import { applyHosted, type HostEvent } from './conversation.ts';
 import type { Entry } from './entry.ts';
 import type { NewRun, Run } from './inbox.ts';
 import { advance, moveRead, newItem } from './item.ts';
-import type { DeviceState, PresenceState, Visibility } from './messages.ts';
-import { type AwaitedPresence, type Pending, type Session, sameSession, type User, type Waiter } from './user-state.ts';
+import type { Asked, DeviceState, PresenceState, Visibility } from './messages.ts';
+import { type AwaitedPresence, type Pending, type Session, sameSession, type User } from './user-state.ts';
 
 /** Everything that changes a user's state. Only `received` and what hosts append are in logs; see `conclude` in user.ts. */
 export type UserEvent =
   | HostEvent
   | ({ readonly kind: 'received' } & NewRun)
   | { readonly kind: 'submitted'; readonly clientId: ClientId; readonly pending: Pending }
-  | { readonly kind: 'joined-in'; readonly pending: Pending; readonly waiter: Waiter }
+  | { readonly kind: 'joined-in'; readonly pending: Pending; readonly waiter: Asked }
   | { readonly kind: 'pending-settled'; readonly pending: Pending }
   /** A submission is done with. `settled`: because every member has the entry. */
   | { readonly kind: 'answered'; readonly clientId: ClientId; readonly settled: Settled | undefined }
@@ -35,7 +35,7 @@ export type UserEvent =
   | { readonly kind: 'muted'; readonly conversation: ConversationId; readonly until: number }
   | { readonly kind: 'visibility'; readonly visibility: Visibility }
   | { readonly kind: 'blocked'; readonly user: UserId; readonly on: boolean }
-  | { readonly kind: 'barring'; readonly conversation: ConversationId; readonly waiter: (Waiter & { readonly id: string }) | undefined }
+  | { readonly kind: 'barring'; readonly conversation: ConversationId; readonly waiter: (Asked & { readonly id: string }) | undefined }
   | { readonly kind: 'expired'; readonly through: number }
   | { readonly kind: 'expiry-looked-for'; readonly nextAt: number }
   | { readonly kind: 'pending-expired'; readonly clientIds: readonly ClientId[] };

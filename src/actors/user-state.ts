@@ -1,10 +1,10 @@
-import type { Address, Effect, SessionAddress } from '../cluster/actor.ts';
-import { type ClientId, type ConversationId, type DeviceId, isGroup, type UserId, usersOf } from '../ids.ts';
+import type { SessionAddress } from '../cluster/actor.ts';
+import type { ClientId, ConversationId, DeviceId, UserId } from '../ids.ts';
 import { type Answered, emptyAnswered, type Remembered } from './answered.ts';
 import type { EntryKind } from './entry.ts';
-import { type Hosted, userAddress } from './hosted.ts';
+import type { Hosted } from './hosted.ts';
 import type { Item } from './item.ts';
-import type { DeviceState, PresenceState, ServerFrame, Visibility } from './messages.ts';
+import type { Asked, DeviceState, PresenceState, Visibility } from './messages.ts';
 
 /** A connected device. */
 export interface Session {
@@ -17,18 +17,13 @@ export interface Session {
   watches: Set<UserId> | undefined;
 }
 
-export interface Waiter {
-  readonly session: SessionAddress;
-  readonly tag: number;
-}
-
 /** A submission that isn't answered yet. */
 export interface Pending {
   readonly conversation: ConversationId;
   readonly kind: EntryKind;
   readonly since: number;
   /** Those after the first are told `duplicate`. */
-  readonly waiters: Waiter[];
+  readonly waiters: Asked[];
   /** It was answered in an earlier life of this activation: all are told `duplicate`. */
   readonly repeated: boolean;
   /** Every other member has it, but this one was told of that first. */
@@ -45,7 +40,7 @@ export interface Watched {
 }
 
 /** A `watch` whose first presences aren't all there yet. */
-export interface AwaitedPresence extends Waiter {
+export interface AwaitedPresence extends Asked {
   readonly id: string | undefined;
   readonly users: Set<UserId>;
 }
@@ -78,7 +73,7 @@ export interface User {
   visibility: Visibility;
   blocks: Set<UserId> | undefined;
   /** `block`s and `unblock`s that the conversation's host hasn't confirmed. */
-  barring: Map<ConversationId, (Waiter & { readonly id: string })[]> | undefined;
+  barring: Map<ConversationId, (Asked & { readonly id: string })[]> | undefined;
   announced: PresenceState;
   offlineAt: number | undefined;
   lastSeen: number | undefined;
@@ -117,32 +112,6 @@ export const newUser = (id: UserId): User => ({
   expireAt: 0,
   changed: false,
 });
-
-const NOBODY = userAddress('');
-
-/** Whose actor hosts a conversation: the group's, or that of one of the two users, chosen by hash so that the work spreads evenly. */
-export function hostOf(conversation: ConversationId): Address {
-  if (conversation !== lastHosted.conversation) lastHosted = { conversation, host: hostFor(conversation) };
-  return lastHosted.host;
-}
-
-/** Messages of one conversation come together, so its host is worked out once for all of them. */
-let lastHosted: { readonly conversation: ConversationId; readonly host: Address } = { conversation: '' as ConversationId, host: NOBODY };
-
-function hostFor(conversation: ConversationId): Address {
-  if (isGroup(conversation)) return { kind: 'group', id: conversation.slice(1) };
-  const [one, other] = usersOf(conversation);
-  let hash = 0;
-  for (let i = 0; i < conversation.length; i++) hash = (Math.imul(hash, 31) + conversation.charCodeAt(i)) | 0;
-  return userAddress(((hash ^ (hash >>> 15)) & 1) === 0 ? one : other);
-}
-
-export const hosts = (user: UserId, conversation: ConversationId): boolean => {
-  const host = hostOf(conversation);
-  return host.kind === 'user' && host.id === user;
-};
-
-export const emit = (to: Waiter, frame: ServerFrame): Effect => ({ kind: 'emit', session: to.session, tag: to.tag, frame });
 
 export const sameSession = (one: SessionAddress, other: SessionAddress): boolean =>
   one === other || (one.id === other.id && one.node === other.node);

@@ -5,19 +5,20 @@ import type { Write } from '../storage/store.ts';
 import { lookFor } from './answered.ts';
 import { concludeHosted, decideHostAlarm, decideHosted, type HostEvent, hostedIdle } from './conversation.ts';
 import { decideAck, decideConnect, decideDisconnect, decidePull, decideRead, expireEvents, readable } from './devices.ts';
+import { answer, push, refuse, tellHost } from './effects.ts';
 import type { Hosted } from './hosted.ts';
 import { restoreHosted } from './hosted-rows.ts';
 import { inboxRows, type NewRun, tellSessions } from './inbox.ts';
 import { moveRead, putItem, recount } from './item.ts';
-import { decideConversations, decideHistory, decideRemember, errorFrame } from './listing.ts';
+import { decideConversations, decideHistory, decideRemember } from './listing.ts';
 import type { HostCommand, MessengerLimits, UserCommand } from './messages.ts';
-import { decideBarred, decideBlock, decideMute, decideSettings } from './preferences.ts';
+import { decideBarRefused, decideBarred, decideBlock, decideMute, decideSettings } from './preferences.ts';
 import { decidePresence, decidePresenceOf, decideUnwatch, decideWatch, decideWatchedBy, presenceAlarm } from './presence.ts';
 import { decideDeliver, decideReceipt, decideTypingBy } from './receive.ts';
 import { askedAgain, decideRefused, decideSettled, decideSubmit, expirePending } from './submit.ts';
 import { applyUser, type UserEvent } from './user-events.ts';
 import { deriveUser, putUser, restoreUser, userDirty } from './user-rows.ts';
-import { emit, hostOf, type User } from './user-state.ts';
+import type { User } from './user-state.ts';
 
 const NOTHING: readonly never[] = [];
 
@@ -145,7 +146,8 @@ type Social = Extract<
       | 'settings'
       | 'block'
       | 'unblock'
-      | 'barred';
+      | 'barred'
+      | 'bar-refused';
   }
 >;
 
@@ -175,6 +177,8 @@ function decideSocial(user: User, command: Social, now: number, limits: Messenge
       return decideBlock(user, command, limits);
     case 'barred':
       return decideBarred(user, command.conversation);
+    case 'bar-refused':
+      return decideBarRefused(user, command);
   }
 }
 
@@ -189,16 +193,14 @@ function forward(user: User, command: Extract<UserCommand, { kind: 'receipts' | 
   const { conversation, session, tag } = command;
   if (command.kind === 'info' && !isGroup(conversation)) throw new Failure('not-found', 'this is not a group');
   readable(user, conversation);
-  const to = hostOf(conversation);
-  const tell = (asked: HostCommand): Effect => ({ kind: 'tell', to, command: asked, when: 'stored' });
   switch (command.kind) {
     case 'receipts':
-      return { events: NOTHING, effects: [tell({ kind: 'list-receipts', conversation, user: user.id, id: command.id, session, tag })] };
+      return { events: NOTHING, effects: [tellHost({ kind: 'list-receipts', conversation, user: user.id, id: command.id, session, tag })] };
     case 'info':
-      return { events: NOTHING, effects: [tell({ kind: 'list-members', conversation, user: user.id, id: command.id, session, tag })] };
+      return { events: NOTHING, effects: [tellHost({ kind: 'list-members', conversation, user: user.id, id: command.id, session, tag })] };
     case 'typing': {
-      const effects = [tell({ kind: 'typed', conversation, user: user.id })];
-      if (command.id !== undefined) effects.push(emit(command, { type: 'done', id: command.id }));
+      const effects = [tellHost({ kind: 'typed', conversation, user: user.id })];
+      if (command.id !== undefined) effects.push(answer(command, { type: 'done', id: command.id }));
       return { events: NOTHING, effects };
     }
   }
@@ -261,17 +263,6 @@ function conclude(user: User, events: readonly UserEvent[], epoch: number): { wr
   return { writes, effects };
 }
 
-function refuse(command: UserCommand, failure: Failure): readonly Effect[] {
-  if (command.kind === 'post') {
-    const { code, message, retryAfterMs } = failure;
-    const refused = { kind: 'refused', clientId: command.clientId, code, message, retryAfterMs } as { kind: string };
-    return [{ kind: 'tell', to: { kind: 'user', id: command.from }, command: refused, when: 'stored' }];
-  }
-  if (!('session' in command)) return NOTHING;
-  const names = { id: 'id' in command ? command.id : undefined, clientId: command.kind === 'submit' ? command.clientId : undefined };
-  return [emit(command, errorFrame(failure, names))];
-}
-
 /** Sessions, what belongs to them and watermarks outlive a lost state; of the rest the store knows better. */
 function carry(from: User, to: User): readonly Effect[] {
   for (const { id, read, delivered, peerDelivered, peerRead } of from.items.values()) {
@@ -292,7 +283,7 @@ function carry(from: User, to: User): readonly Effect[] {
   to.resubscribeAt = from.resubscribeAt;
   to.pending = from.pending === undefined ? undefined : askedAgain(from.pending);
   // What else is told to live sessions only, they have to ask for.
-  return to.sessions.map(({ address }) => emit({ session: address, tag: 0 }, { type: 'stale' }));
+  return to.sessions.map(({ address }) => push(address, { type: 'stale' }));
 }
 
 const hostsIdle = (user: User): boolean => {

@@ -1,6 +1,6 @@
 import { Failure } from '../failure.ts';
 import type { Write } from '../storage/store.ts';
-import { type ActorKind, type Address, ALARM, type Command, type Effect, type Reading } from './actor.ts';
+import { type ActorKind, type Address, ALARM, type Command, type Effect, type Outcome, type Reading } from './actor.ts';
 import type { Employee, TurnTaker } from './executor.ts';
 import { type Letter, Mailbox } from './mailbox.ts';
 
@@ -51,6 +51,20 @@ interface HeldTurn<Received extends Command> {
   stored: boolean;
   readonly effects: readonly Effect[];
   readonly letters: readonly Letter<Received>[];
+}
+
+/** What a turn has come to so far. */
+interface Yield<Received, Event> {
+  readonly now: number;
+  readonly writes: Write[];
+  /** Held until everything is stored. */
+  readonly effects: Effect[];
+  /** Tells that may leave with the write. */
+  readonly early: Effect[];
+  /** Not concluded yet. */
+  events: Event[];
+  /** What the actor told itself, to be decided in the same turn. */
+  inward: Received[];
 }
 
 type Phase = 'restoring' | 'active' | 'loading' | 'quarantined' | 'gone';
@@ -138,13 +152,10 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     const started = this.#around.monotonic();
     this.lastActive = started;
     const taken: Letter<Received>[] = [];
-    const effects: Effect[] = [];
-    const early: Effect[] = [];
-    const writes: Write[] = [];
+    const made: Yield<Received, Event> = { now, writes: [], effects: [], early: [], events: [], inward: [] };
     const lapsed: Letter<Received>[] = [];
     let current: Received | undefined;
     try {
-      let events: Event[] = [];
       while (taken.length < settings.turnCommandsMax) {
         const letter = this.#mailbox.shift();
         if (letter === undefined) break;
@@ -161,13 +172,14 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
           break;
         }
         taken.push(letter);
-        this.#decide(state, current, now, events, effects);
+        this.#decide(state, current, made);
         if ((taken.length & 7) === 0 && this.#around.monotonic() - started > settings.turnMs) break;
       }
-      let inward = this.#settle(state, events, now, writes, effects, early);
-      for (let round = 0; inward.length > 0; round++) {
+      this.#conclude(state, made);
+      for (let round = 0; made.inward.length > 0; round++) {
         if (round === ROUNDS_MAX) throw new Error('an actor keeps telling itself');
-        events = [];
+        const { inward } = made;
+        made.inward = [];
         for (let next = 0; next < inward.length; next++) {
           current = inward[next] as Received;
           if (this.#kind.load(state, current) !== undefined) {
@@ -175,14 +187,14 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
             this.#mailbox.unshift(inward.slice(next).map((command) => ({ command, losses: this.#around.losses() })));
             break;
           }
-          this.#decide(state, current, now, events, effects);
+          this.#decide(state, current, made);
         }
-        inward = this.#settle(state, events, now, writes, effects, early);
+        this.#conclude(state, made);
       }
       current = undefined;
       if (this.#flushDue) {
         this.#flushDue = false;
-        for (const write of this.#kind.derive(state, this.#epoch, now)) writes.push(write);
+        for (const write of this.#kind.derive(state, this.#epoch, now)) made.writes.push(write);
       }
     } catch (error) {
       this.#refuseLapsed(lapsed);
@@ -190,8 +202,8 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
       return;
     }
     this.#refuseLapsed(lapsed);
-    this.#submit(writes, effects, taken);
-    if (early.length > 0) this.#around.tellEarly(early);
+    this.#submit(made.writes, made.effects, taken);
+    if (made.early.length > 0) this.#around.tellEarly(made.early);
     if (this.#mailbox.length > 0) this.#schedule();
   }
 
@@ -270,46 +282,40 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#around.wake(this.#employee);
   }
 
-  #decide(state: State, command: Received, now: number, events: Event[], effects: Effect[]): void {
-    let outcome: { readonly events: readonly Event[]; readonly effects: readonly Effect[] };
+  #decide(state: State, command: Received, made: Yield<Received, Event>): void {
+    let outcome: Outcome<Event>;
     try {
-      outcome = this.#kind.decide(state, command, now);
+      outcome = this.#kind.decide(state, command, made.now);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      for (const effect of this.#kind.refuse(command, error)) effects.push(effect);
+      this.#sort(this.#kind.refuse(command, error), made);
       return;
     }
     for (const event of outcome.events) {
       this.#kind.apply(state, event);
-      events.push(event);
+      made.events.push(event);
     }
-    for (const effect of outcome.effects) effects.push(effect);
+    this.#sort(outcome.effects, made);
   }
 
-  /** Concludes a round of events; gives what the actor told itself, to be decided in the same turn. */
-  #settle(state: State, events: readonly Event[], now: number, writes: Write[], effects: Effect[], early: Effect[]): Received[] {
-    if (events.length > 0) {
-      const conclusion = this.#kind.conclude(state, events, this.#epoch, now);
-      for (const write of conclusion.writes) writes.push(write);
-      for (const effect of conclusion.effects) effects.push(effect);
-    }
-    const inward: Received[] = [];
-    let kept = 0;
+  /** Concludes the events of a round. */
+  #conclude(state: State, made: Yield<Received, Event>): void {
+    const { events } = made;
+    if (events.length === 0) return;
+    made.events = [];
+    const conclusion = this.#kind.conclude(state, events, this.#epoch, made.now);
+    for (const write of conclusion.writes) made.writes.push(write);
+    this.#sort(conclusion.effects, made);
+  }
+
+  /** Puts each effect where it is carried out from. */
+  #sort(effects: readonly Effect[], made: Yield<Received, Event>): void {
     for (const effect of effects) {
-      if (effect.kind === 'tell' && effect.when === 'ordered') {
-        if (effect.to.id === this.address.id && effect.to.kind === this.address.kind) {
-          inward.push(effect.command as Received);
-          continue;
-        }
-        if (this.#around.ordered) {
-          early.push(effect);
-          continue;
-        }
-      }
-      effects[kept++] = effect;
+      if (effect.kind !== 'tell' || effect.when === 'stored') made.effects.push(effect);
+      else if (effect.to.id === this.address.id && effect.to.kind === this.address.kind) made.inward.push(effect.command as Received);
+      else if (this.#around.ordered) made.early.push(effect);
+      else made.effects.push(effect);
     }
-    effects.length = kept;
-    return inward;
   }
 
   #submit(writes: readonly Write[], effects: readonly Effect[], letters: readonly Letter<Received>[]): void {
