@@ -93,6 +93,11 @@ export default defineConfig({
     receiptMembersMax: 100, // in larger groups watermarks are given when asked for: all to all is too much
     redeliverMs: 1_000, // a member that hasn't confirmed is told again
     lagAfterMs: 5_000, // then it is recorded as lagging, and holds up no acknowledgement
+    pendingKeptMs: 30_000, // a send without an answer is forgotten after this; its sender's connection gave up on it before
+    askAgainMs: 1_000, // a resend after this long asks the conversation's host again: the first request may have been lost
+    resubscribeMs: 60_000, // who watches says so again this often; one who doesn't, three times in a row, is forgotten
+    redeliverEntriesMax: 128, // entries that a lagging member is told at a time
+    expireEveryMs: 3_600_000, // how often an inbox is looked at for what is older than the next says
     inboxKeepMs: 2_592_000_000, // 30 days: a device that was away for longer starts from the conversation list
   },
 
@@ -105,16 +110,22 @@ export default defineConfig({
     crashWindowMs: 60_000, // a crash within this time of the last counts as one more in a row
     quarantineFirstMs: 250, // the pause after the first of them; each further one doubles it
     quarantineMaxMs: 60_000, // and no longer than this
+    restorePauseMaxMs: 2_000, // between attempts to read an actor's state: when the store is back, so is everybody, soon
     deriveEveryMs: 3_000, // what a crash may cost of watermarks and last seen
     passivateAfterMs: 120_000, // an actor that had nothing to do for this long is unloaded
     activationBytesMax: 1_073_741_824, // memory of all actors; above, the idle ones go first
-    restAfterMs: 10_000, // an actor at rest for this long gives its place in the executor back
+    tidyEveryMs: 10_000, // how often an actor's memory is estimated, and conversations that it hosts and didn't need for two minutes are dropped
     readsAtOnceMax: 256, // reads of the store under way: enough to keep its threads busy
     readsWaitingMax: 16_384, // a login takes a few; above, `overloaded`
     alarmTickMs: 20, // how exact the times above are kept
     waitingMax: 100_000, // commands waiting in all mailboxes; above, new work is refused with `overloaded`
     lagMaxMs: 250, // the same, where the process itself comes this late to what it has to do
+    retentionPauseMs: 3_600_000, // between two walks over all users, which look for events that are too old
     retentionUsersPerSecond: 20, // looked at for events that are too old: a million users in a day, at 2 ms of work a second
+    restLookMs: 5_000, // how often it is looked at whether the node is at rest, and could give memory back
+    restCpuPercent: 5, // of one core: less than this is rest
+    restGrownBytes: 8_388_608, // so many bytes of old objects must have come since they were last looked through
+    restHeapBytesMax: 268_435_456, // above, they aren't: the pause is about a millisecond for each megabyte
     stopWithinMs: 8_000, // from SIGTERM to exit, however slow the store; below the 10 s that most supervisors give
   },
 

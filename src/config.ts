@@ -1,5 +1,6 @@
 import type { MessengerLimits } from './actors/messages.ts';
 import { defaultRegionSettings, type RegionSettings } from './cluster/region.ts';
+import type { RestSettings } from './heap-at-rest.ts';
 import { defaultLevelSettings, type LevelSettings } from './storage/level-settings.ts';
 import { defaultGatewaySettings, type GatewaySettings, type RateSettings } from './transport/settings.ts';
 
@@ -31,10 +32,11 @@ interface TokenSettings {
 }
 
 /** From when on the node refuses new work, and how long it takes to stop. */
-interface NodeSettings {
+interface NodeSettings extends RestSettings {
   readonly waitingMax: number;
   readonly lagMaxMs: number;
   readonly stopWithinMs: number;
+  readonly retentionPauseMs: number;
   readonly retentionUsersPerSecond: number;
 }
 
@@ -63,9 +65,25 @@ export const defaults: Config = {
     receiptMembersMax: 100,
     redeliverMs: 1_000,
     lagAfterMs: 5_000,
+    pendingKeptMs: 30_000,
+    askAgainMs: 1_000,
+    resubscribeMs: 60_000,
+    redeliverEntriesMax: 128,
+    expireEveryMs: 3_600_000,
     inboxKeepMs: 2_592_000_000,
   },
-  runtime: { ...defaultRegionSettings, waitingMax: 100_000, lagMaxMs: 250, stopWithinMs: 8_000, retentionUsersPerSecond: 20 },
+  runtime: {
+    ...defaultRegionSettings,
+    waitingMax: 100_000,
+    lagMaxMs: 250,
+    stopWithinMs: 8_000,
+    retentionPauseMs: 3_600_000,
+    retentionUsersPerSecond: 20,
+    restLookMs: 5_000,
+    restCpuPercent: 5,
+    restGrownBytes: 8_388_608,
+    restHeapBytesMax: 268_435_456,
+  },
   storage: defaultLevelSettings,
   log: { level: 'info', format: 'auto' },
 };

@@ -1,4 +1,6 @@
 import { createServer } from 'node:net';
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { groupActor } from './actors/group.ts';
 import type { SessionCommand } from './actors/messages.ts';
 import { userActor } from './actors/user.ts';
@@ -10,6 +12,7 @@ import { Router } from './cluster/router.ts';
 import { type Config, gatewaySettings, messengerLimits } from './config.ts';
 import { keepSecret, prepareDirectory, readNote, readSecret, removeNote, storeDirectory, writeNote } from './data-directory.ts';
 import { Failure } from './failure.ts';
+import { collectAtRest, type Heap } from './heap-at-rest.ts';
 import type { UserId } from './ids.ts';
 import type { Log } from './log.ts';
 import { watchOverload } from './overload.ts';
@@ -124,6 +127,8 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
     () => store.status().refusing,
   );
   opened.add(() => overload.stop());
+  const atRest = collectAtRest(clock, v8Heap(), config.runtime, log);
+  opened.add(() => atRest.stop());
   const retention = keepRetention(clock, store, config.runtime, log, (user) => router.tell({ kind: 'user', id: user }, ALARM));
   opened.add(() => retention.stop());
   let stopping: Promise<void> | undefined;
@@ -170,6 +175,21 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
     log.info('stopped');
   };
   return { port, url, wsUrl: `${url.replace('http', 'ws')}/v1/ws`, stop: (reason) => (stopping ??= stop(reason)) };
+}
+
+/** V8 shows its collector to those who ask for it only. */
+function v8Heap(): Heap {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  setFlagsFromString('--no-expose-gc');
+  return {
+    oldBytes: () => getHeapSpaceStatistics().find(({ space_name }) => space_name === 'old_space')?.space_used_size ?? 0,
+    cpuMs: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000;
+    },
+    collect,
+  };
 }
 
 const refusing = (store: Store): string | undefined => {

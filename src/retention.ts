@@ -3,11 +3,11 @@ import type { Log } from './log.ts';
 import type { Store } from './storage/store.ts';
 
 export interface RetentionSettings {
+  /** Between two walks. */
+  readonly retentionPauseMs: number;
   /** Users looked at a second: each is loaded if it isn't, which costs a few reads. */
   readonly retentionUsersPerSecond: number;
 }
-
-const ROUND_PAUSE_MS = 3_600_000;
 
 /**
  * Walks over all users for ever, slowly, and wakes each so that it prunes its inbox: those who never connect
@@ -21,13 +21,13 @@ export function keepRetention(
   wake: (user: string) => void,
 ): { stop(): void } {
   let after: string | undefined;
-  let pausedUntil = clock.monotonic() + ROUND_PAUSE_MS;
+  let pausedUntil = clock.monotonic() + settings.retentionPauseMs;
   let looking = false;
   const step = async (): Promise<void> => {
     const users = await store.owners('user', after, settings.retentionUsersPerSecond);
     for (const user of users) wake(user);
     after = users.at(-1);
-    if (after === undefined) pausedUntil = clock.monotonic() + ROUND_PAUSE_MS;
+    if (after === undefined) pausedUntil = clock.monotonic() + settings.retentionPauseMs;
   };
   const timer = clock.every(1000, () => {
     if (looking || clock.monotonic() < pausedUntil) return;

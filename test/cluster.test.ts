@@ -84,6 +84,7 @@ const counter: ActorKind<Counter, Count, { readonly kind: 'added' }> = {
     return [];
   },
   idle: () => true,
+  tidy: () => {},
   bytes: () => 1000,
   carry: () => [],
   abandon: (state) => [emit(`${state.id} abandoned`)],

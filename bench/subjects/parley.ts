@@ -31,8 +31,7 @@ export async function startParley({ data, profile, log }: ParleyOptions): Promis
   const port = await freePort();
   const began = performance.now();
   const child = fork(PROGRAM, ['start', '--limits', 'off', '--port', String(port), '--data', data], {
-    // As `npm start` and the program's first line say.
-    execArgv: ['--max-semi-space-size=64', ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`])],
+    execArgv: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
     env: { ...process.env, PARLEY_SECRET: PEER_SECRET },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });

@@ -1,4 +1,4 @@
-import type { Effect, Outcome } from '../cluster/actor.ts';
+import type { Effect, Moment, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { isGroup, nameFor, peerOf, type UserId } from '../ids.ts';
 import { splitAt, type Write } from '../storage/store.ts';
@@ -34,18 +34,18 @@ export type HostEvent =
 const NOTHING: readonly never[] = [];
 const SILENCE: Outcome<HostEvent> = { events: NOTHING, effects: NOTHING };
 
-export function decideHosted(hosted: Hosted, command: HostCommand, now: number, limits: MessengerLimits): Outcome<HostEvent> {
+export function decideHosted(hosted: Hosted, command: HostCommand, now: Moment, limits: MessengerLimits): Outcome<HostEvent> {
   return recovered(hosted, decideCommand(hosted, command, now, limits), now, limits);
 }
 
 /** With the first command after a restart, what can't be proven confirmed is told again. */
-function recovered(hosted: Hosted, outcome: Outcome<HostEvent>, now: number, limits: MessengerLimits): Outcome<HostEvent> {
+function recovered(hosted: Hosted, outcome: Outcome<HostEvent>, now: Moment, limits: MessengerLimits): Outcome<HostEvent> {
   if (!hosted.recovering) return outcome;
   const effects: Effect[] = [...retell(hosted, () => true), ...outcome.effects, alarm(limits.redeliverMs)];
-  return { events: [...outcome.events, { kind: 'retold', hosted, at: now }], effects };
+  return { events: [...outcome.events, { kind: 'retold', hosted, at: now.steady }], effects };
 }
 
-function decideCommand(hosted: Hosted, command: HostCommand, now: number, limits: MessengerLimits): Outcome<HostEvent> {
+function decideCommand(hosted: Hosted, command: HostCommand, now: Moment, limits: MessengerLimits): Outcome<HostEvent> {
   switch (command.kind) {
     case 'post':
       return decidePost(hosted, command, now, limits);
@@ -56,9 +56,9 @@ function decideCommand(hosted: Hosted, command: HostCommand, now: number, limits
       return { events: NOTHING, effects: [settled(hosted, from, [{ clientId, seq, at }])] };
     }
     case 'confirm':
-      return decideConfirm(hosted, command.user, command.seq);
+      return decideConfirm(hosted, command.user, command.seq, limits);
     case 'missing':
-      return { events: NOTHING, effects: [redeliver(hosted, command.user, command.after)] };
+      return { events: NOTHING, effects: [redeliver(hosted, command.user, command.after, limits)] };
     case 'mark':
       return decideMark(hosted, command, now, limits);
     case 'typed':
@@ -87,7 +87,7 @@ function decideCommand(hosted: Hosted, command: HostCommand, now: number, limits
 function decidePost(
   hosted: Hosted,
   command: Extract<HostCommand, { kind: 'post' }>,
-  now: number,
+  now: Moment,
   limits: MessengerLimits,
 ): Outcome<HostEvent> {
   const { from, clientId, operation } = command;
@@ -116,20 +116,20 @@ function decidePost(
     body = operation.body;
   }
   // `at` never runs backwards within a conversation, whatever the system's clock does.
-  const entry = packEntry(hosted.lastSeq + 1, from, Math.max(now, hosted.lastAt), kind, clientId, body);
+  const entry = packEntry(hosted.lastSeq + 1, from, Math.max(now.wall, hosted.lastAt), kind, clientId, body);
   const effects: Effect[] = [];
   // Nobody else is waited for: the sender is alone, or all the others lag.
   if (!roster.some(({ id }) => id !== from && hosted.members.get(id as UserId)?.lagging !== true))
     effects.push(settled(hosted, from, [entry]));
   // With entries open already, an alarm is on its way.
   if (hosted.open.size === 0) effects.push(alarm(limits.redeliverMs));
-  return { events: [{ kind: 'posted', hosted, entry, roster, at: now }], effects };
+  return { events: [{ kind: 'posted', hosted, entry, roster, at: now.steady }], effects };
 }
 
 const settled = (hosted: Hosted, from: UserId, entries: readonly SettledEntry[]): Effect =>
   tellMember(userAddress(from), { kind: 'settled', conversation: hosted.id, entries });
 
-function decideConfirm(hosted: Hosted, user: UserId, seq: number): Outcome<HostEvent> {
+function decideConfirm(hosted: Hosted, user: UserId, seq: number, limits: MessengerLimits): Outcome<HostEvent> {
   const member = hosted.members.get(user);
   if (member === undefined || seq <= member.confirmed) return SILENCE;
   const effects: Effect[] = [];
@@ -147,7 +147,7 @@ function decideConfirm(hosted: Hosted, user: UserId, seq: number): Outcome<HostE
       run.push(entry);
     }
     if (run[0] !== undefined) effects.push(settled(hosted, run[0].from, run));
-  } else if (seq < hosted.lastSeq) effects.push(redeliver(hosted, user, seq));
+  } else if (seq < hosted.lastSeq) effects.push(redeliver(hosted, user, seq, limits));
   return { events: [{ kind: 'confirmed', hosted, user, seq: Math.min(seq, hosted.lastSeq) }], effects };
 }
 
@@ -161,7 +161,7 @@ const owes = (open: OpenEntry, user: UserId, member: Member): boolean =>
 function decideMark(
   hosted: Hosted,
   command: Extract<HostCommand, { kind: 'mark' }>,
-  now: number,
+  now: Moment,
   limits: MessengerLimits,
 ): Outcome<HostEvent> {
   const member = memberOf(hosted, command.user);
@@ -172,7 +172,7 @@ function decideMark(
   // The larger the group, the rarer: the work of telling all of all stays the same.
   const afterMs = limits.receiptCoalesceMs * Math.max(1, hosted.roster.length / 10);
   const effects: readonly Effect[] = hosted.unannounced === undefined ? [alarm(afterMs)] : NOTHING;
-  return { events: [{ kind: 'marked', hosted, user: command.user, delivered, read, announceAt: now + afterMs }], effects };
+  return { events: [{ kind: 'marked', hosted, user: command.user, delivered, read, announceAt: now.steady + afterMs }], effects };
 }
 
 function decideTyped(hosted: Hosted, user: UserId): Outcome<HostEvent> {
@@ -204,29 +204,29 @@ function groupFrame(hosted: Hosted, reader: UserId, id: string): ServerFrame {
 }
 
 /** What is due by now: watermarks to announce, members to be told again, members to go on without. */
-export function decideHostAlarm(hosted: Hosted, now: number, limits: MessengerLimits): Outcome<HostEvent> {
+export function decideHostAlarm(hosted: Hosted, now: Moment, limits: MessengerLimits): Outcome<HostEvent> {
   if (hosted.recovering) return recovered(hosted, SILENCE, now, limits);
   const events: HostEvent[] = [];
   const effects: Effect[] = [];
   if (hosted.unannounced !== undefined) {
-    if (now >= hosted.announceAt) {
+    if (now.steady >= hosted.announceAt) {
       if (hosted.roster.length <= limits.receiptMembersMax) effects.push(...announcements(hosted, hosted.unannounced));
       events.push({ kind: 'receipts-told', hosted });
-    } else effects.push(alarm(hosted.announceAt - now));
+    } else effects.push(alarm(hosted.announceAt - now.steady));
   }
   const oldest = oldestAwaited(hosted);
   let lagging = false;
   for (const member of hosted.members.values()) lagging ||= member.lagging;
   if (hosted.open.size === 0 && !lagging) return { events, effects };
   effects.push(alarm(limits.redeliverMs));
-  if (oldest !== undefined && now - oldest.postedAt >= limits.redeliverMs) {
+  if (oldest !== undefined && now.steady - oldest.postedAt >= limits.redeliverMs) {
     const late = new Set<UserId>();
     for (const address of oldest.roster) {
       const user = address.id as UserId;
       const member = hosted.members.get(user);
       if (member !== undefined && member.confirmed < oldest.entry.seq && !member.lagging) late.add(user);
     }
-    if (now - oldest.postedAt >= limits.lagAfterMs) {
+    if (now.steady - oldest.postedAt >= limits.lagAfterMs) {
       for (const user of late) events.push({ kind: 'lagged', hosted, user });
       effects.push(...settledWithout(hosted, late));
     } else {
@@ -235,7 +235,8 @@ export function decideHostAlarm(hosted: Hosted, now: number, limits: MessengerLi
     }
   }
   for (const [user, member] of hosted.members) {
-    if (member.lagging && member.confirmed < (member.until ?? hosted.lastSeq)) effects.push(redeliver(hosted, user, member.confirmed));
+    if (member.lagging && member.confirmed < (member.until ?? hosted.lastSeq))
+      effects.push(redeliver(hosted, user, member.confirmed, limits));
   }
   return { events, effects };
 }
@@ -300,7 +301,7 @@ function retell(hosted: Hosted, chosen: (user: UserId) => boolean): Effect[] {
       run.at(-1)?.kind === 'message' &&
       open.roster === roster &&
       run.at(-1)?.seq === open.entry.seq - 1 &&
-      run.length < REDELIVER_ENTRIES;
+      run.length < RETELL_ENTRIES;
     if (!follows) tellRun();
     roster = open.roster;
     run.push(open.entry);
@@ -309,23 +310,26 @@ function retell(hosted: Hosted, chosen: (user: UserId) => boolean): Effect[] {
   return effects;
 }
 
-const REDELIVER_ENTRIES = 128;
+/** Open entries that one command carries. */
+const RETELL_ENTRIES = 128;
 
 /** Reads the log after what the member has, and tells it. */
-function redeliver(hosted: Hosted, user: UserId, after: number): Effect {
+function redeliver(hosted: Hosted, user: UserId, after: number, limits: MessengerLimits): Effect {
   const member = hosted.members.get(user);
   const before = member?.before;
   const earlier = before !== undefined && after < before.until;
   const since = (earlier ? before.since : member?.since) ?? 1;
   const until = (earlier ? before.until : member?.until) ?? hosted.lastSeq;
   const from = Math.max(after, since - 1);
-  const through = Math.min(until, from + REDELIVER_ENTRIES);
+  const through = Math.min(until, from + limits.redeliverEntriesMax);
   const summary = summaryOf(hosted);
   return {
     kind: 'look',
     *look() {
       if (member === undefined || through <= from) return NOTHING;
-      const [rows] = yield [{ kind: 'forward', log: 'conversation', of: hosted.id, after: from, through, limit: REDELIVER_ENTRIES }];
+      const [rows] = yield [
+        { kind: 'forward', log: 'conversation', of: hosted.id, after: from, through, limit: limits.redeliverEntriesMax },
+      ];
       const entries = (rows ?? []).flatMap((row) => unpackEntries(row.payload)).filter(({ seq }) => seq > from && seq <= through);
       if (entries.length === 0) return NOTHING;
       const previous = from < since ? 0 : from;
@@ -345,6 +349,7 @@ function delivery(hosted: Hosted, batch: Batch, user: UserId): MemberCommand {
 
 export function applyHosted(event: HostEvent): void {
   const { hosted } = event;
+  hosted.unused = 0;
   switch (event.kind) {
     case 'posted':
       hosted.lastSeq = event.entry.seq;

@@ -1,33 +1,32 @@
-import type { Effect, Outcome } from '../cluster/actor.ts';
+import { CLOSE } from '../close-codes.ts';
+import type { Effect, Moment, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { type ConversationId, isGroup, nameFor } from '../ids.ts';
 import { answer, errorFrame, push, tellHost } from './effects.ts';
 import { lookForExpired, pull } from './inbox.ts';
 import { type Item, newItem } from './item.ts';
 import type { MessengerLimits, SessionCommand } from './messages.ts';
-import { arriving, leaving } from './presence.ts';
+import { arriving, leaving, unwatch } from './presence.ts';
 import type { UserEvent } from './user-events.ts';
 import { type Session, sameSession, sessionAt, type User } from './user-state.ts';
 
 type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
 
 const NOTHING: readonly never[] = [];
-const REPLACED = 4501;
-const TOO_MANY = 4505;
-const EXPIRE_EVERY_MS = 3_600_000;
 
-export function decideConnect(user: User, command: Of<'connect'>, now: number, limits: MessengerLimits): Outcome<UserEvent> {
+export function decideConnect(user: User, command: Of<'connect'>, now: Moment, limits: MessengerLimits): Outcome<UserEvent> {
   const events: UserEvent[] = [];
   const effects: Effect[] = [];
   const replaced = user.sessions.find(({ device }) => device === command.device);
   if (replaced === undefined && user.sessions.length >= limits.devicesMax) {
     const message = `at most ${limits.devicesMax} devices of a user may be connected`;
-    const close: Effect = { kind: 'close', session: command.session, code: TOO_MANY, reason: 'too many devices' };
+    const close: Effect = { kind: 'close', session: command.session, code: CLOSE.tooManyDevices, reason: 'too many devices' };
     return { events, effects: [answer(command, { type: 'error', code: 'limit', message }), close] };
   }
   if (replaced !== undefined) {
-    events.push({ kind: 'disconnected', session: replaced, at: now });
-    effects.push({ kind: 'close', session: replaced.address, code: REPLACED, reason: 'this device connected again' });
+    events.push({ kind: 'disconnected', session: replaced, at: now.wall });
+    effects.push({ kind: 'close', session: replaced.address, code: CLOSE.replaced, reason: 'this device connected again' });
+    unwatch(user, replaced, effects);
   }
   const session: Session = {
     address: command.session,
@@ -42,24 +41,24 @@ export function decideConnect(user: User, command: Of<'connect'>, now: number, l
   const tooOld = given !== undefined && given < user.floor;
   const ahead = given !== undefined && given > user.lsn;
   const cursor = given === undefined || tooOld || ahead ? user.lsn : given;
-  effects.push(answer(command, { type: 'welcome', user: user.id, device: command.device, cursor, at: now }));
+  effects.push(answer(command, { type: 'welcome', user: user.id, device: command.device, cursor, at: now.wall }));
   if (tooOld || ahead) effects.push(answer(command, { type: 'reset', cursor: user.lsn, reason: ahead ? 'ahead' : 'too-old' }));
   arriving(user, [...user.sessions.filter((other) => other !== replaced), session], events, effects);
   return { events, effects };
 }
 
 /** Looks, once an hour at most, whether the inbox holds events that are older than it keeps. */
-export function expireEvents(user: User, now: number, limits: MessengerLimits, events: UserEvent[], effects: Effect[]): void {
-  if (now < user.expireAt) return;
-  events.push({ kind: 'expiry-looked-for', nextAt: now + EXPIRE_EVERY_MS });
+export function expireEvents(user: User, now: Moment, limits: MessengerLimits, events: UserEvent[], effects: Effect[]): void {
+  if (now.steady < user.expireAt) return;
+  events.push({ kind: 'expiry-looked-for', nextAt: now.steady + limits.expireEveryMs });
   if (user.reflects > user.floor)
-    effects.push({ kind: 'look', look: lookForExpired(user, now - limits.inboxKeepMs), failed: () => NOTHING });
+    effects.push({ kind: 'look', look: lookForExpired(user, now.wall - limits.inboxKeepMs), failed: () => NOTHING });
 }
 
-export function decideDisconnect(user: User, command: Of<'disconnect'>, now: number, limits: MessengerLimits): Outcome<UserEvent> {
+export function decideDisconnect(user: User, command: Of<'disconnect'>, now: Moment, limits: MessengerLimits): Outcome<UserEvent> {
   const session = sessionAt(user, command.session);
   if (session === undefined) return { events: NOTHING, effects: NOTHING };
-  const events: UserEvent[] = [{ kind: 'disconnected', session, at: now }];
+  const events: UserEvent[] = [{ kind: 'disconnected', session, at: now.wall }];
   const effects: Effect[] = [];
   leaving(user, session, now, limits, events, effects);
   return { events, effects };

@@ -31,6 +31,7 @@ export function groupActor(limits: MessengerLimits): ActorKind<Hosted, GroupComm
     dirty: isDirty,
     derive: deriveHosted,
     idle: hostedIdle,
+    tidy: () => {},
     bytes: (group) => BYTES.group + group.members.size * BYTES.member + group.open.size * BYTES.open,
     carry: () => NOTHING,
     abandon: () => NOTHING,

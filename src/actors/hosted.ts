@@ -39,6 +39,8 @@ export interface Hosted {
   /** Members whose watermarks the others haven't been told. */
   unannounced: Set<UserId> | undefined;
   announceAt: number;
+  /** Times that it was tidied since something happened here. */
+  unused: number;
   changed: boolean;
   readonly changedMembers: Set<UserId>;
 }
@@ -56,6 +58,7 @@ export function emptyHosted(id: ConversationId): Hosted {
     recovering: false,
     unannounced: undefined,
     announceAt: 0,
+    unused: 0,
     changed: false,
     changedMembers: new Set(),
   };

@@ -1,4 +1,4 @@
-import type { Effect, Outcome } from '../cluster/actor.ts';
+import type { Effect, Moment, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { nameFor } from '../ids.ts';
 import { userAddress } from './addresses.ts';
@@ -74,13 +74,13 @@ export function decideRemember(user: User, conversation: Item['id'], entries: re
 }
 
 /** The conversation list, latest first. `next` is the lsn that the next page begins below. */
-export function decideConversations(user: User, command: Of<'conversations'>, now: number): Outcome<UserEvent> {
+export function decideConversations(user: User, command: Of<'conversations'>, { wall }: Moment): Outcome<UserEvent> {
   const below = command.next === undefined ? Number.POSITIVE_INFINITY : Number(command.next);
   if (Number.isNaN(below)) throw new Failure('bad-field', '`next` must be what the last page gave');
   const listed = [...user.items.values()].filter((item) => !item.left && item.lastLsn < below);
   listed.sort((one, other) => other.lastLsn - one.lastLsn);
   const shown = listed.slice(0, command.limit);
-  const items = shown.map((item) => itemFrame(user, item, now)).filter((item) => item !== undefined);
+  const items = shown.map((item) => itemFrame(user, item, wall)).filter((item) => item !== undefined);
   const last = shown.at(-1);
   const next = last !== undefined && listed.length > shown.length ? { next: String(last.lastLsn) } : {};
   return { events: NOTHING, effects: [answer(command, { type: 'conversations', id: command.id, items, ...next })] };

@@ -259,5 +259,10 @@ export interface MessengerLimits {
   readonly receiptMembersMax: number;
   readonly redeliverMs: number;
   readonly lagAfterMs: number;
+  readonly pendingKeptMs: number;
+  readonly askAgainMs: number;
+  readonly resubscribeMs: number;
+  readonly redeliverEntriesMax: number;
+  readonly expireEveryMs: number;
   readonly inboxKeepMs: number;
 }

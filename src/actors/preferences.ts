@@ -55,7 +55,7 @@ export function decideBarred(user: User, conversation: ConversationId): Outcome<
   const waiters = user.barring?.get(conversation);
   if (waiters === undefined) return { events: NOTHING, effects: NOTHING };
   const effects: Effect[] = waiters.map((waiter) => answer(waiter, { type: 'done', id: waiter.id }));
-  for (const watcher of user.watchers ?? [])
+  for (const watcher of user.watchers?.keys() ?? NOTHING)
     if (directId(user.id, watcher) === conversation) reveal(user, user.visibility, watcher, effects);
   return { events: [{ kind: 'barring', conversation, waiter: undefined }], effects };
 }

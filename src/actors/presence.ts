@@ -1,4 +1,4 @@
-import type { Effect, Outcome, SessionAddress } from '../cluster/actor.ts';
+import type { Effect, Moment, Outcome, SessionAddress } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { directId, type UserId } from '../ids.ts';
 import { userAddress } from './addresses.ts';
@@ -10,8 +10,8 @@ import { type Session, sameSession, sessionAt, type User } from './user-state.ts
 type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
 
 const NOTHING: readonly never[] = [];
-/** A watched actor that was lost forgets its watchers; they say again that they watch. */
-const RESUBSCRIBE_MS = 60_000;
+/** A watched actor that was lost forgets its watchers, so they say again that they watch; one who missed so many times is forgotten. */
+const MISSES = 3;
 
 const tell = (to: UserId, command: MemberCommand): Effect => tellMember(userAddress(to), command);
 
@@ -38,12 +38,12 @@ function shownTo(
 }
 
 function announce(user: User, state: PresenceState, lastSeen: number | undefined, effects: Effect[]): void {
-  for (const watcher of user.watchers ?? []) effects.push(tell(watcher, shownTo(user, watcher, state, lastSeen)));
+  for (const watcher of user.watchers?.keys() ?? NOTHING) effects.push(tell(watcher, shownTo(user, watcher, state, lastSeen)));
 }
 
 /** Tells all watchers, or one, what they may see now; after a change of settings. */
 export function reveal(user: User, visibility: Visibility, only: UserId | undefined, effects: Effect[]): void {
-  for (const watcher of user.watchers ?? []) {
+  for (const watcher of user.watchers?.keys() ?? NOTHING) {
     if (only === undefined || only === watcher)
       effects.push(tell(watcher, shownTo(user, watcher, user.announced, user.lastSeen, visibility)));
   }
@@ -57,33 +57,57 @@ export function arriving(user: User, sessions: readonly Session[], events: UserE
   if (state !== user.announced) announce(user, state, user.lastSeen, effects);
 }
 
-/** A device went: the user is said to be offline only after a grace, since most come back at once. */
-export function leaving(user: User, gone: Session, now: number, limits: MessengerLimits, events: UserEvent[], effects: Effect[]): void {
-  for (const watched of gone.watches ?? []) {
+/** Whom a device watched that no other device of the user does: they are told so. */
+export function unwatch(user: User, session: Session, effects: Effect[]): void {
+  for (const watched of session.watches ?? NOTHING) {
     if (user.watching?.get(watched)?.watchers === 1) effects.push(tell(watched, { kind: 'unwatched-by', user: user.id }));
   }
+}
+
+/** A device went: the user is said to be offline only after a grace, since most come back at once. */
+export function leaving(user: User, gone: Session, now: Moment, limits: MessengerLimits, events: UserEvent[], effects: Effect[]): void {
+  unwatch(user, gone, effects);
   const rest = user.sessions.filter((session) => session !== gone);
   if (rest.length > 0) {
     arriving(user, rest, events, effects);
     return;
   }
-  events.push({ kind: 'offline-due', at: now + limits.offlineGraceMs, lastSeen: now });
+  events.push({ kind: 'offline-due', at: now.steady + limits.offlineGraceMs, lastSeen: now.wall });
   effects.push(alarm(limits.offlineGraceMs));
 }
 
-export function presenceAlarm(user: User, now: number, events: UserEvent[], effects: Effect[]): void {
+export function presenceAlarm(user: User, { steady }: Moment, limits: MessengerLimits, events: UserEvent[], effects: Effect[]): void {
   if (user.offlineAt !== undefined && user.sessions.length === 0) {
-    if (now >= user.offlineAt) {
+    if (steady >= user.offlineAt) {
       events.push({ kind: 'announced', state: 'offline' });
       announce(user, 'offline', user.lastSeen, effects);
-    } else effects.push(alarm(user.offlineAt - now));
+    } else effects.push(alarm(user.offlineAt - steady));
   }
-  if (user.watching === undefined) return;
-  if (now >= user.resubscribeAt) {
-    events.push({ kind: 'resubscribed', nextAt: now + RESUBSCRIBE_MS });
-    for (const watched of user.watching.keys()) effects.push(tell(watched, { kind: 'watched-by', user: user.id }));
-    effects.push(alarm(RESUBSCRIBE_MS));
-  } else effects.push(alarm(user.resubscribeAt - now));
+  if (user.watching !== undefined) {
+    if (steady >= user.resubscribeAt) {
+      events.push({ kind: 'resubscribed', nextAt: steady + limits.resubscribeMs });
+      for (const watched of user.watching.keys()) effects.push(tell(watched, { kind: 'watched-by', user: user.id }));
+      effects.push(alarm(limits.resubscribeMs));
+    } else effects.push(alarm(user.resubscribeAt - steady));
+  }
+  if (user.watchers !== undefined) forgetWatchers(user, user.watchers, steady, limits, events, effects);
+}
+
+/** Forgets watchers that were lost without a word. */
+function forgetWatchers(
+  user: User,
+  watchers: ReadonlyMap<UserId, number>,
+  steady: number,
+  { resubscribeMs }: MessengerLimits,
+  events: UserEvent[],
+  effects: Effect[],
+): void {
+  if (steady >= user.watchersDue) {
+    const gone: UserId[] = [];
+    for (const [watcher, heardAt] of watchers) if (steady - heardAt > MISSES * resubscribeMs) gone.push(watcher);
+    events.push({ kind: 'unwatched', by: gone, nextAt: steady + resubscribeMs });
+    if (gone.length < watchers.size) effects.push(alarm(resubscribeMs));
+  } else effects.push(alarm(user.watchersDue - steady));
 }
 
 export function decidePresence(user: User, command: Of<'presence'>): Outcome<UserEvent> {
@@ -99,7 +123,7 @@ export function decidePresence(user: User, command: Of<'presence'>): Outcome<Use
   return { events, effects };
 }
 
-export function decideWatch(user: User, command: Of<'watch'>, now: number, limits: MessengerLimits): Outcome<UserEvent> {
+export function decideWatch(user: User, command: Of<'watch'>, { steady }: Moment, limits: MessengerLimits): Outcome<UserEvent> {
   const users = [...new Set(command.users)];
   const session = sessionAt(user, command.session);
   const events: UserEvent[] = [
@@ -112,8 +136,8 @@ export function decideWatch(user: User, command: Of<'watch'>, now: number, limit
       throw new Failure('limit', `a device watches at most ${limits.watchMax} users`);
     events.push({ kind: 'watching', session, users, on: true });
     if (user.watching === undefined) {
-      events.push({ kind: 'resubscribed', nextAt: now + RESUBSCRIBE_MS });
-      effects.push(alarm(RESUBSCRIBE_MS));
+      events.push({ kind: 'resubscribed', nextAt: steady + limits.resubscribeMs });
+      effects.push(alarm(limits.resubscribeMs));
     }
   }
   if (users.length === 0)
@@ -138,14 +162,22 @@ export function decideUnwatch(user: User, command: Of<'unwatch'>): Outcome<UserE
 }
 
 /** To the watched one: it answers every time, so that whoever asks again after a loss is answered. */
-export function decideWatchedBy(user: User, watcher: UserId, limits: MessengerLimits): Outcome<UserEvent> {
-  const known = user.watchers?.has(watcher) === true;
-  const full = (user.watchers?.size ?? 0) >= limits.watchersMax;
-  return {
-    events: known || full ? NOTHING : [{ kind: 'watcher', user: watcher, on: true }],
-    effects: [tell(watcher, shownTo(user, watcher, user.announced, user.lastSeen))],
-  };
+export function decideWatchedBy(user: User, watcher: UserId, { steady }: Moment, limits: MessengerLimits): Outcome<UserEvent> {
+  const full = (user.watchers?.size ?? 0) >= limits.watchersMax && user.watchers?.has(watcher) !== true;
+  const effects = [tell(watcher, shownTo(user, watcher, user.announced, user.lastSeen))];
+  if (full) return { events: NOTHING, effects };
+  const events: UserEvent[] = [{ kind: 'watched', by: watcher, heardAt: steady }];
+  if (user.watchers === undefined) {
+    events.push({ kind: 'unwatched', by: NOTHING, nextAt: steady + limits.resubscribeMs });
+    effects.push(alarm(limits.resubscribeMs));
+  }
+  return { events, effects };
 }
+
+export const decideUnwatchedBy = (user: User, watcher: UserId): Outcome<UserEvent> => ({
+  events: user.watchers?.has(watcher) ? [{ kind: 'unwatched', by: [watcher], nextAt: undefined }] : NOTHING,
+  effects: NOTHING,
+});
 
 /** To the watcher: its devices are told what changed, and those that asked, what they asked for. */
 export function decidePresenceOf(user: User, command: Extract<MemberCommand, { kind: 'presence-of' }>): Outcome<UserEvent> {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Effect, Outcome } from '../cluster/actor.ts';
+import type { Effect, Moment, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { type ClientId, type GroupId, groupConversation, nameFor, type UserId } from '../ids.ts';
 import { alarm, answer, errorFrame, tellHost } from './effects.ts';
@@ -10,15 +10,11 @@ import type { Pending, User } from './user-state.ts';
 type Submit = Extract<SessionCommand, { kind: 'submit' }>;
 
 const NOTHING: readonly never[] = [];
-/** A submission without an answer is forgotten after this; its sender's session gave up on it before. */
-const PENDING_KEPT_MS = 30_000;
 /** Resends of one submission that may wait for its answer: one a device, and then some. */
 const WAITERS_MAX = 64;
-/** A resend after this asks the host again: the first request may have been lost. */
-const ASK_AGAIN_MS = 1_000;
 
 /** Everything that adds an entry: answered at once if its client id was answered before, else told to the host. */
-export function decideSubmit(user: User, command: Submit, now: number, limits: MessengerLimits): Outcome<UserEvent> {
+export function decideSubmit(user: User, command: Submit, { steady }: Moment, limits: MessengerLimits): Outcome<UserEvent> {
   const { clientId, operation } = command;
   const conversation = command.conversation ?? groupConversation(newGroupId(user.id, clientId));
   const waiter: Asked = { session: command.session, tag: command.tag };
@@ -37,7 +33,7 @@ export function decideSubmit(user: User, command: Submit, now: number, limits: M
   if (pending !== undefined) {
     if (pending.waiters.length >= WAITERS_MAX)
       throw new Failure('overloaded', 'this was resent too often to be answered yet', { retryAfterMs: 1000 });
-    const effects = now - pending.since > ASK_AGAIN_MS ? [post] : NOTHING;
+    const effects = pending.perhapsLost || steady - pending.since > limits.askAgainMs ? [post] : NOTHING;
     return { events: [{ kind: 'joined-in', pending, waiter }], effects };
   }
   if ((user.pending?.size ?? 0) >= limits.unsettledPerUserMax) {
@@ -49,15 +45,16 @@ export function decideSubmit(user: User, command: Submit, now: number, limits: M
     pending: {
       conversation,
       kind: operation.kind,
-      since: now,
+      since: steady,
       waiters: [waiter],
       repeated: answered !== undefined,
       settled: false,
+      perhapsLost: false,
       answer: answered,
     },
   };
   const first = user.pending === undefined || user.pending.size === 0;
-  return { events: [submitted], effects: first ? [post, alarm(PENDING_KEPT_MS)] : [post] };
+  return { events: [submitted], effects: first ? [post, alarm(limits.pendingKeptMs)] : [post] };
 }
 
 /** The same for every resend, so that a resend of a `group.create` whose answer was lost finds its group. */
@@ -108,16 +105,16 @@ export function decideRefused(user: User, command: Extract<MemberCommand, { kind
 
 /** Submissions whose requests may have been lost: a resend asks their hosts again at once. */
 export const askedAgain = (pending: ReadonlyMap<ClientId, Pending>): Map<ClientId, Pending> =>
-  new Map([...pending].map(([clientId, one]) => [clientId, { ...one, since: one.since - ASK_AGAIN_MS - 1, answer: undefined }]));
+  new Map([...pending].map(([clientId, one]) => [clientId, { ...one, perhapsLost: true, answer: undefined }]));
 
 /** Forgets submissions whose answer was lost; asks to be called again while there are any. */
-export function expirePending(user: User, now: number, events: UserEvent[], effects: Effect[]): void {
+export function expirePending(user: User, { steady }: Moment, limits: MessengerLimits, events: UserEvent[], effects: Effect[]): void {
   if (user.pending === undefined || user.pending.size === 0) return;
   const old: ClientId[] = [];
   for (const [clientId, pending] of user.pending) {
-    if (now - pending.since < PENDING_KEPT_MS) break;
+    if (steady - pending.since < limits.pendingKeptMs) break;
     old.push(clientId);
   }
   if (old.length > 0) events.push({ kind: 'pending-expired', clientIds: old });
-  if (old.length < user.pending.size) effects.push(alarm(PENDING_KEPT_MS));
+  if (old.length < user.pending.size) effects.push(alarm(limits.pendingKeptMs));
 }

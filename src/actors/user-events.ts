@@ -27,7 +27,8 @@ export type UserEvent =
   | { readonly kind: 'device-state'; readonly session: Session; readonly state: DeviceState }
   | { readonly kind: 'announced'; readonly state: PresenceState }
   | { readonly kind: 'offline-due'; readonly at: number | undefined; readonly lastSeen: number }
-  | { readonly kind: 'watcher'; readonly user: UserId; readonly on: boolean }
+  | { readonly kind: 'watched'; readonly by: UserId; readonly heardAt: number }
+  | { readonly kind: 'unwatched'; readonly by: readonly UserId[]; readonly nextAt: number | undefined }
   | { readonly kind: 'watching'; readonly session: Session; readonly users: readonly UserId[]; readonly on: boolean }
   | { readonly kind: 'awaiting-presence'; readonly awaited: AwaitedPresence }
   | { readonly kind: 'presence-known'; readonly user: UserId; readonly state: PresenceState; readonly lastSeen: number | undefined }
@@ -143,11 +144,14 @@ function applyRest(user: User, event: UserEvent): void {
       user.lastSeen = event.lastSeen;
       user.changed = true;
       break;
-    case 'watcher':
-      user.watchers ??= new Set();
-      if (event.on) user.watchers.add(event.user);
-      else user.watchers.delete(event.user);
-      if (user.watchers.size === 0) user.watchers = undefined;
+    case 'watched':
+      user.watchers ??= new Map();
+      user.watchers.set(event.by, event.heardAt);
+      break;
+    case 'unwatched':
+      for (const watcher of event.by) user.watchers?.delete(watcher);
+      if (user.watchers?.size === 0) user.watchers = undefined;
+      user.watchersDue = event.nextAt ?? user.watchersDue;
       break;
     case 'watching':
       applyWatching(user, event.session, event.users, event.on);

@@ -21,6 +21,7 @@ export interface Session {
 export interface Pending {
   readonly conversation: ConversationId;
   readonly kind: EntryKind;
+  /** On the steady clock. */
   readonly since: number;
   /** Those after the first are told `duplicate`. */
   readonly waiters: Asked[];
@@ -28,6 +29,8 @@ export interface Pending {
   readonly repeated: boolean;
   /** Every other member has it, but this one was told of that first. */
   settled: boolean;
+  /** The request to the host may have gone with a lost state. */
+  readonly perhapsLost: boolean;
   /** What it will be answered with, once this user has the entry. */
   answer: Remembered | undefined;
 }
@@ -75,9 +78,13 @@ export interface User {
   /** `block`s and `unblock`s that the conversation's host hasn't confirmed. */
   barring: Map<ConversationId, (Asked & { readonly id: string })[]> | undefined;
   announced: PresenceState;
+  /** When (steady) the user is said to be offline. */
   offlineAt: number | undefined;
   lastSeen: number | undefined;
-  watchers: Set<UserId> | undefined;
+  /** Who watches this user, and when (steady) each last said so. */
+  watchers: Map<UserId, number> | undefined;
+  /** When those who no longer say so are looked for. */
+  watchersDue: number;
   watching: Map<UserId, Watched> | undefined;
   awaited: AwaitedPresence[] | undefined;
   resubscribeAt: number;
@@ -106,6 +113,7 @@ export const newUser = (id: UserId): User => ({
   offlineAt: undefined,
   lastSeen: undefined,
   watchers: undefined,
+  watchersDue: 0,
   watching: undefined,
   awaited: undefined,
   resubscribeAt: 0,

@@ -1,4 +1,5 @@
-import type { ActorKind, Effect, Outcome, Reading } from '../cluster/actor.ts';
+import { CLOSE } from '../close-codes.ts';
+import type { ActorKind, Effect, Moment, Outcome, Reading } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { type ConversationId, isGroup, type UserId } from '../ids.ts';
 import type { Write } from '../storage/store.ts';
@@ -7,13 +8,21 @@ import { concludeHosted, decideHostAlarm, decideHosted, type HostEvent, hostedId
 import { decideAck, decideConnect, decideDisconnect, decidePull, decideRead, expireEvents, readable } from './devices.ts';
 import { answer, push, refuse, tellHost } from './effects.ts';
 import type { Hosted } from './hosted.ts';
-import { restoreHosted } from './hosted-rows.ts';
+import { isDirty, restoreHosted } from './hosted-rows.ts';
 import { inboxRows, type NewRun, tellSessions } from './inbox.ts';
 import { moveRead, putItem, recount } from './item.ts';
 import { decideConversations, decideHistory, decideRemember } from './listing.ts';
 import type { HostCommand, MessengerLimits, UserCommand } from './messages.ts';
 import { decideBarRefused, decideBarred, decideBlock, decideMute, decideSettings } from './preferences.ts';
-import { decidePresence, decidePresenceOf, decideUnwatch, decideWatch, decideWatchedBy, presenceAlarm } from './presence.ts';
+import {
+  decidePresence,
+  decidePresenceOf,
+  decideUnwatch,
+  decideUnwatchedBy,
+  decideWatch,
+  decideWatchedBy,
+  presenceAlarm,
+} from './presence.ts';
 import { decideDeliver, decideReceipt, decideTypingBy } from './receive.ts';
 import { askedAgain, decideRefused, decideSettled, decideSubmit, expirePending } from './submit.ts';
 import { applyUser, type UserEvent } from './user-events.ts';
@@ -42,9 +51,11 @@ export function userActor(limits: MessengerLimits): ActorKind<User, UserCommand,
       (user.pending?.size ?? 0) === 0 &&
       user.watchers === undefined &&
       hostsIdle(user),
+    tidy,
     bytes: estimateBytes,
     carry,
-    abandon: (user) => user.sessions.map(({ address }) => ({ kind: 'close', session: address, code: 4000, reason: 'connect again' })),
+    abandon: (user) =>
+      user.sessions.map(({ address }) => ({ kind: 'close', session: address, code: CLOSE.goingAway, reason: 'connect again' })),
   };
 }
 
@@ -56,6 +67,14 @@ function loadFor(user: User, command: UserCommand): Reading<void> | undefined {
       const item = user.items.get(command.conversation);
       return item === undefined ? undefined : recount(item, user.id, Math.min(command.seq, item.lastSeq));
     }
+    default:
+      if (!isForHost(command) || user.hosted?.has(command.conversation)) return undefined;
+      return loadHosted(user, command.conversation);
+  }
+}
+
+function isForHost(command: UserCommand): command is HostCommand {
+  switch (command.kind) {
     case 'post':
     case 'ask-settled':
     case 'confirm':
@@ -65,9 +84,9 @@ function loadFor(user: User, command: UserCommand): Reading<void> | undefined {
     case 'list-receipts':
     case 'list-members':
     case 'bar':
-      return user.hosted?.has(command.conversation) ? undefined : loadHosted(user, command.conversation);
+      return true;
     default:
-      return undefined;
+      return false;
   }
 }
 
@@ -77,7 +96,8 @@ function* loadHosted(user: User, conversation: ConversationId): Reading<void> {
   user.hosted.set(conversation, hosted);
 }
 
-function decide(user: User, command: UserCommand, now: number, limits: MessengerLimits): Outcome<UserEvent> {
+function decide(user: User, command: UserCommand, now: Moment, limits: MessengerLimits): Outcome<UserEvent> {
+  if (isForHost(command)) return decideHosted(hostedOf(user, command), command, now, limits);
   switch (command.kind) {
     case 'submit':
       return decideSubmit(user, command, now, limits);
@@ -87,16 +107,6 @@ function decide(user: User, command: UserCommand, now: number, limits: Messenger
       return decideSettled(user, command);
     case 'refused':
       return decideRefused(user, command);
-    case 'post':
-    case 'ask-settled':
-    case 'confirm':
-    case 'missing':
-    case 'mark':
-    case 'typed':
-    case 'list-receipts':
-    case 'list-members':
-    case 'bar':
-      return decideHosted(hostedOf(user, command), command, now, limits);
     case 'connect':
       return decideConnect(user, command, now, limits);
     case 'disconnect':
@@ -151,7 +161,7 @@ type Social = Extract<
   }
 >;
 
-function decideSocial(user: User, command: Social, now: number, limits: MessengerLimits): Outcome<UserEvent> {
+function decideSocial(user: User, command: Social, now: Moment, limits: MessengerLimits): Outcome<UserEvent> {
   switch (command.kind) {
     case 'watch':
       return decideWatch(user, command, now, limits);
@@ -160,12 +170,9 @@ function decideSocial(user: User, command: Social, now: number, limits: Messenge
     case 'presence':
       return decidePresence(user, command);
     case 'watched-by':
-      return decideWatchedBy(user, command.user, limits);
+      return decideWatchedBy(user, command.user, now, limits);
     case 'unwatched-by':
-      return {
-        events: user.watchers?.has(command.user) ? [{ kind: 'watcher', user: command.user, on: false }] : NOTHING,
-        effects: NOTHING,
-      };
+      return decideUnwatchedBy(user, command.user);
     case 'presence-of':
       return decidePresenceOf(user, command);
     case 'mute':
@@ -206,11 +213,11 @@ function forward(user: User, command: Extract<UserCommand, { kind: 'receipts' | 
   }
 }
 
-function decideAlarm(user: User, now: number, limits: MessengerLimits): Outcome<UserEvent> {
+function decideAlarm(user: User, now: Moment, limits: MessengerLimits): Outcome<UserEvent> {
   const events: UserEvent[] = [];
   const effects: Effect[] = [];
-  presenceAlarm(user, now, events, effects);
-  expirePending(user, now, events, effects);
+  presenceAlarm(user, now, limits, events, effects);
+  expirePending(user, now, limits, events, effects);
   expireEvents(user, now, limits, events, effects);
   for (const hosted of user.hosted?.values() ?? NOTHING) {
     const due = decideHostAlarm(hosted, now, limits);
@@ -279,6 +286,7 @@ function carry(from: User, to: User): readonly Effect[] {
   to.announced = from.announced;
   to.offlineAt = from.offlineAt;
   to.watchers = from.watchers;
+  to.watchersDue = from.watchersDue;
   to.watching = from.watching;
   to.resubscribeAt = from.resubscribeAt;
   to.pending = from.pending === undefined ? undefined : askedAgain(from.pending);
@@ -291,14 +299,34 @@ const hostsIdle = (user: User): boolean => {
   return true;
 };
 
-const BYTES = { user: 800, session: 120, item: 300, entry: 120, hosted: 900, answer: 150 } as const;
+/** Conversations that weren't needed while the user was tidied so many times are read again when they are. */
+const UNUSED_MAX = 12;
+
+function tidy(user: User): void {
+  for (const hosted of user.hosted?.values() ?? NOTHING) {
+    hosted.unused += 1;
+    if (hosted.unused > UNUSED_MAX && hostedIdle(hosted) && !isDirty(hosted)) user.hosted?.delete(hosted.id);
+  }
+}
+
+/** What these take on 64 bits, as measured on a full heap; containers and their slots included. */
+const BYTES = {
+  ...{ user: 800, session: 120, name: 60, item: 300, entry: 120, number: 8 },
+  ...{ hosted: 900, member: 150, open: 300, answer: 200, pending: 300, delivery: 60 },
+} as const;
 
 function estimateBytes(user: User): number {
-  let bytes = BYTES.user + user.sessions.length * BYTES.session + user.answered.recent.size * BYTES.answer;
+  let bytes = BYTES.user + user.answered.recent.size * BYTES.answer + user.undelivered.length * BYTES.delivery;
+  for (const { watches } of user.sessions) bytes += BYTES.session + (watches?.size ?? 0) * BYTES.name;
   for (const filter of user.answered.filters) bytes += filter.length;
-  for (const item of user.items.values()) {
-    bytes += BYTES.item;
-    for (const entry of item.cache) bytes += BYTES.entry + entry.packed.length;
+  for (const { own, cache } of user.items.values()) {
+    bytes += BYTES.item + own.length * BYTES.number;
+    for (const { packed } of cache) bytes += BYTES.entry + packed.length;
   }
-  return bytes + (user.hosted?.size ?? 0) * BYTES.hosted;
+  for (const { members, open } of user.hosted?.values() ?? NOTHING) {
+    bytes += BYTES.hosted + members.size * BYTES.member + open.size * BYTES.open;
+  }
+  bytes += (user.pending?.size ?? 0) * BYTES.pending;
+  const names = (user.watchers?.size ?? 0) + 2 * (user.watching?.size ?? 0) + (user.blocks?.size ?? 0);
+  return bytes + names * BYTES.name;
 }

@@ -1,10 +1,11 @@
 import { Failure } from '../failure.ts';
 import type { Write } from '../storage/store.ts';
-import { type ActorKind, type Address, ALARM, type Command, type Effect, type Outcome, type Reading } from './actor.ts';
-import type { Employee, TurnTaker } from './executor.ts';
+import { type ActorKind, type Address, ALARM, type Command, type Effect, type Moment, type Outcome, type Reading } from './actor.ts';
+import type { TurnTaker } from './executor.ts';
 import { type Letter, Mailbox } from './mailbox.ts';
+import { Supervision, type SupervisionSettings } from './supervision.ts';
 
-export interface HostSettings {
+export interface HostSettings extends SupervisionSettings {
   /** Commands decided in one turn before others get theirs. */
   readonly turnCommandsMax: number;
   /** … or this long, whichever comes first. */
@@ -13,11 +14,8 @@ export interface HostSettings {
   readonly mailboxClientMax: number;
   /** Commands of any origin that may wait; actors tell again what was lost here. */
   readonly mailboxMax: number;
-  /** A crash within this time of the last counts as one more in a row. */
-  readonly crashWindowMs: number;
-  /** The pause after the first crash in a row; each further one doubles it. */
-  readonly quarantineFirstMs: number;
-  readonly quarantineMaxMs: number;
+  /** The longest pause between attempts to read an actor's state: when the store is back, so is everybody, soon. */
+  readonly restorePauseMaxMs: number;
 }
 
 /** What a host needs of the region that it lives in. */
@@ -28,9 +26,8 @@ export interface Surroundings {
   epochOf(address: Address): number;
   now(): number;
   monotonic(): number;
-  employ(host: TurnTaker, address: Address): Employee;
-  wake(employee: Employee): void;
-  release(employee: Employee): void;
+  /** Has `turn` called soon. */
+  run(host: TurnTaker): void;
   write(writes: readonly Write[]): Promise<void>;
   perform<Result>(reading: Reading<Result>): Promise<Result>;
   /** Carries out effects that may be seen now. */
@@ -55,7 +52,7 @@ interface HeldTurn<Received extends Command> {
 
 /** What a turn has come to so far. */
 interface Yield<Received, Event> {
-  readonly now: number;
+  readonly now: Moment;
   readonly writes: Write[];
   /** Held until everything is stored. */
   readonly effects: Effect[];
@@ -69,8 +66,6 @@ interface Yield<Received, Event> {
 
 type Phase = 'restoring' | 'active' | 'loading' | 'quarantined' | 'gone';
 const ROUNDS_MAX = 8;
-/** The longest pause between attempts to read the state: when the store is back, so is everybody, soon. */
-const RESTORE_PAUSE_MAX_MS = 2_000;
 const NOTHING: readonly never[] = [];
 const LOST = new Failure('unavailable', 'what this follows from could not be stored; try again', { retryAfterMs: 500 });
 
@@ -88,7 +83,6 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   readonly #mailbox = new Mailbox<Received>();
   #phase: Phase = 'restoring';
   #state: State | undefined;
-  #employee: Employee | undefined;
   #scheduled = false;
   #held: HeldTurn<Received>[] = [];
   /** Grows whenever the state is lost; what belongs to an older one is dropped. */
@@ -99,15 +93,17 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   /** The command that waits for what it needs read. */
   #loading: Letter<Received> | undefined;
   #writesUnderWay = 0;
-  #onQuietWrites: (() => void)[] = [];
-  #suspect: Received | undefined;
-  #crashes = 0;
-  #crashedAt = 0;
+  #onQuietWrites: (() => void)[] | undefined;
+  /** Made by the first crash. */
+  #supervision: Supervision<Received> | undefined;
   /** Restores in a row that failed. */
   #restoresFailed = 0;
   lastActive: number;
   /** When derived rows were last asked for. */
   flushedAt: number;
+  /** When it was last tidied; never, yet. */
+  tidiedAt = Number.NEGATIVE_INFINITY;
+  #bytes = 0;
 
   constructor(address: Address, kind: ActorKind<State, Received, Event>, around: Surroundings) {
     this.address = address;
@@ -148,15 +144,16 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     const state = this.#state;
     if (this.#phase !== 'active' || state === undefined) return;
     const { settings } = this.#around;
-    const now = this.#around.now();
     const started = this.#around.monotonic();
+    const now: Moment = { wall: this.#around.now(), steady: started };
     this.lastActive = started;
     const taken: Letter<Received>[] = [];
     const made: Yield<Received, Event> = { now, writes: [], effects: [], early: [], events: [], inward: [] };
     const lapsed: Letter<Received>[] = [];
     let current: Received | undefined;
     try {
-      while (taken.length < settings.turnCommandsMax) {
+      const most = this.#supervision?.careful ? 1 : settings.turnCommandsMax;
+      while (taken.length < most) {
         const letter = this.#mailbox.shift();
         if (letter === undefined) break;
         if (letter.losses !== undefined && letter.losses !== this.#around.losses()) {
@@ -194,13 +191,14 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
       current = undefined;
       if (this.#flushDue) {
         this.#flushDue = false;
-        for (const write of this.#kind.derive(state, this.#epoch, now)) made.writes.push(write);
+        for (const write of this.#kind.derive(state, this.#epoch)) made.writes.push(write);
       }
     } catch (error) {
       this.#refuseLapsed(lapsed);
       this.#crash(taken, current, error);
       return;
     }
+    this.#supervision?.turned();
     this.#refuseLapsed(lapsed);
     this.#submit(made.writes, made.effects, taken);
     if (made.early.length > 0) this.#around.tellEarly(made.early);
@@ -250,21 +248,22 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     return this.#mailbox.length;
   }
 
-  bytes(): number {
-    return this.#state === undefined ? 0 : this.#kind.bytes(this.#state);
+  /** An estimate of the memory that the state holds, as of the last `tidy`. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
-  /** Gives the nact actor back while nothing is to be done. */
-  rest(): void {
-    if (this.#employee === undefined || this.#scheduled) return;
-    this.#around.release(this.#employee);
-    this.#employee = undefined;
+  /** To be called now and then: drops what can be read again, where it is sure to be stored, and estimates the memory. */
+  tidy(): void {
+    this.tidiedAt = this.#around.monotonic();
+    if (this.#state === undefined) return;
+    if (this.#phase === 'active' && this.#writesUnderWay === 0 && this.#held.length === 0) this.#kind.tidy(this.#state);
+    this.#bytes = this.#kind.bytes(this.#state);
   }
 
   /** Ends the activation. Where it isn't `idle`, what it held is dropped and nobody is told: as if the node had died. */
   end(): void {
     this.#scheduled = false;
-    this.rest();
     this.#phase = 'gone';
     this.#held = [];
     this.#generation += 1;
@@ -278,8 +277,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   #schedule(): void {
     if (this.#scheduled || this.#phase !== 'active') return;
     this.#scheduled = true;
-    this.#employee ??= this.#around.employ(this, this.address);
-    this.#around.wake(this.#employee);
+    this.#around.run(this);
   }
 
   #decide(state: State, command: Received, made: Yield<Received, Event>): void {
@@ -303,7 +301,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     const { events } = made;
     if (events.length === 0) return;
     made.events = [];
-    const conclusion = this.#kind.conclude(state, events, this.#epoch, made.now);
+    const conclusion = this.#kind.conclude(state, events, this.#epoch);
     for (const write of conclusion.writes) made.writes.push(write);
     this.#sort(conclusion.effects, made);
   }
@@ -344,8 +342,10 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
 
   #written(): void {
     this.#writesUnderWay -= 1;
-    if (this.#writesUnderWay > 0 || this.#onQuietWrites.length === 0) return;
-    for (const proceed of this.#onQuietWrites.splice(0)) proceed();
+    const waiting = this.#onQuietWrites;
+    if (this.#writesUnderWay > 0 || waiting === undefined) return;
+    this.#onQuietWrites = undefined;
+    for (const proceed of waiting) proceed();
   }
 
   /** Carries out, in order, the effects of turns before which everything is stored. */
@@ -373,24 +373,21 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#around.carryOut(this, refusals);
   }
 
-  /** A bug in actor code. The turn is undone, its commands are tried again; one that crashes twice is set aside. */
-  #crash(taken: readonly Letter<Received>[], culprit: Received | undefined, error: unknown): void {
-    this.#around.crashed(this.address, culprit, error);
-    const again = culprit !== undefined && culprit === this.#suspect;
-    this.#suspect = culprit;
-    const retry = taken.filter(({ command }) => !(again && command === culprit));
+  /** A bug in actor code. The turn is undone and its commands are tried again, but for one that is known to be to blame. */
+  #crash(taken: readonly Letter<Received>[], current: Received | undefined, error: unknown): void {
+    this.#around.crashed(this.address, current, error);
+    const { settings } = this.#around;
+    const commands = taken.map(({ command }) => command);
+    this.#supervision ??= new Supervision();
+    const { guilty, restMs } = this.#supervision.crashed(commands, current, this.#around.monotonic(), settings);
     this.#requeueLoading();
-    this.#mailbox.unshift(retry);
+    this.#mailbox.unshift(taken.filter(({ command }) => command !== guilty));
     const outcry: Effect[] = [];
-    if (again && culprit !== undefined) outcry.push(...this.#kind.refuse(culprit, Failure.from(error)));
+    if (guilty !== undefined) outcry.push(...this.#kind.refuse(guilty, Failure.from(error)));
     const lost = this.#state ?? this.#carried;
     if (lost !== undefined) outcry.push(...this.#kind.abandon(lost));
-    const at = this.#around.monotonic();
-    const { settings } = this.#around;
-    this.#crashes = at - this.#crashedAt < settings.crashWindowMs ? this.#crashes + 1 : 1;
-    this.#crashedAt = at;
     this.#around.carryOut(this, outcry);
-    if (this.#crashes <= 2) {
+    if (restMs === 0) {
       this.#restore(undefined);
       return;
     }
@@ -404,8 +401,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
       retryAfterMs: settings.quarantineFirstMs,
     });
     for (const { command } of this.#mailbox.drain()) this.#around.carryOut(this, this.#kind.refuse(command, failure));
-    const pauseMs = Math.min(settings.quarantineMaxMs, settings.quarantineFirstMs * 2 ** (this.#crashes - 3));
-    this.#around.later(pauseMs, () => {
+    this.#around.later(restMs, () => {
       if (generation === this.#generation) this.#restore(undefined);
     });
   }
@@ -418,7 +414,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#carried = lost;
     this.#generation += 1;
     const generation = this.#generation;
-    const started = this.#pendingWrites().then(() => this.#around.perform(this.#kind.restore(this.address.id, this.#around.now())));
+    const started = this.#pendingWrites().then(() => this.#around.perform(this.#kind.restore(this.address.id)));
     started.then(
       (state) => {
         if (generation !== this.#generation) return;
@@ -450,8 +446,9 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
           .flatMap(({ command }) => this.#kind.refuse(command, failure));
         this.#around.carryOut(this, refusals);
         if (!(error instanceof Failure)) this.#around.crashed(this.address, undefined, error);
-        const pauseMs = Math.min(RESTORE_PAUSE_MAX_MS, this.#around.settings.quarantineFirstMs * 2 ** this.#restoresFailed);
-        if (pauseMs < RESTORE_PAUSE_MAX_MS) this.#restoresFailed += 1;
+        const { quarantineFirstMs, restorePauseMaxMs } = this.#around.settings;
+        const pauseMs = Math.min(restorePauseMaxMs, quarantineFirstMs * 2 ** this.#restoresFailed);
+        if (pauseMs < restorePauseMaxMs) this.#restoresFailed += 1;
         this.#around.later(pauseMs, () => {
           if (generation === this.#generation) this.#restore(lost);
         });
@@ -462,7 +459,10 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   /** Resolves when no write of this activation is under way: what is read then is what is stored. */
   #pendingWrites(): Promise<void> {
     if (this.#writesUnderWay === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#onQuietWrites.push(resolve));
+    return new Promise((resolve) => {
+      this.#onQuietWrites ??= [];
+      this.#onQuietWrites.push(resolve);
+    });
   }
 
   #requeueLoading(): void {

@@ -29,6 +29,14 @@ export type Effect =
   /** The actor wants the command `{ kind: 'alarm' }` after this time, or sooner if it asked for that before. */
   | { readonly kind: 'alarm'; readonly afterMs: number };
 
+/** When a turn takes place. */
+export interface Moment {
+  /** Milliseconds since 1970, as people see it: it may step forwards and backwards. */
+  readonly wall: number;
+  /** Milliseconds that go on evenly, for deadlines; since when, and so whether they outlive the process, is not said. */
+  readonly steady: number;
+}
+
 /** Anything with a `kind`; each actor kind narrows it to its own union. */
 export interface Command {
   readonly kind: string;
@@ -51,14 +59,14 @@ export interface Outcome<Event> {
 export interface ActorKind<State, Received extends Command, Event> {
   readonly kind: string;
   /** Rebuilds the state of `id` from the store: its snapshot and the log after it. */
-  restore(id: string, now: number): Reading<State>;
+  restore(id: string): Reading<State>;
   /**
    * What must be read before `command` can be decided; undefined (the usual case): nothing. It puts what
    * it read into the state. No command of the actor is decided meanwhile, so order is kept.
    */
   load(state: State, command: Received): Reading<void> | undefined;
-  /** Changes nothing. `now` is in milliseconds since 1970. May throw a `Failure` to refuse the command. */
-  decide(state: State, command: Received, now: number): Outcome<Event>;
+  /** Changes nothing. May throw a `Failure` to refuse the command. */
+  decide(state: State, command: Received, now: Moment): Outcome<Event>;
   /** Changes `state` in place. Can't fail. */
   apply(state: State, event: Event): void;
   /** At the end of a turn: what to store of its events, and whom to tell about them. */
@@ -66,7 +74,6 @@ export interface ActorKind<State, Received extends Command, Event> {
     state: State,
     events: readonly Event[],
     epoch: number,
-    now: number,
   ): { readonly writes: readonly Write[]; readonly effects: readonly Effect[] };
   /** The answer to a command that won't be decided: refused, shed, or lost with a failed turn. */
   refuse(command: Received, failure: Failure): readonly Effect[];
@@ -81,9 +88,11 @@ export interface ActorKind<State, Received extends Command, Event> {
   /** Whether there are derived rows to write. */
   dirty(state: State): boolean;
   /** The derived rows that changed since the last call; it marks them clean. */
-  derive(state: State, epoch: number, now: number): readonly Write[];
+  derive(state: State, epoch: number): readonly Write[];
   /** Whether the activation may be unloaded: nothing connected, nothing under way. */
   idle(state: State): boolean;
+  /** Drops what hasn't been used for some calls and is as it is in the store. Nothing that was written is under way. */
+  tidy(state: State): void;
   /** An estimate of the memory the state holds. */
   bytes(state: State): number;
 }

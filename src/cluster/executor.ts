@@ -1,12 +1,20 @@
 import { type ActorSystemRef, dispatch, type Ref, spawn, start, stop } from 'nact';
 
-/** Something that takes turns; `turn` is called once for each `wake`, never two at a time. */
+/** Something that takes turns; `turn` is called once for each `run`, never two at a time. */
 export interface TurnTaker {
   turn(): void;
 }
 
-export const TURN = { kind: 'turn' } as const;
-export type Employee = Ref<typeof TURN>;
+const TURN = { kind: 'turn' } as const;
+
+/** A nact actor, and whose turn it carries at the moment. */
+interface Carrier {
+  readonly ref: Ref<typeof TURN>;
+  taker: TurnTaker | undefined;
+}
+
+/** Carriers that wait for work at most: each takes 1.2 KB. */
+const FREE_MAX = 1024;
 
 /** nact's names take few characters. */
 const encode = (text: string): string => Buffer.from(text).toString('base64url') || '-';
@@ -15,58 +23,78 @@ const encode = (text: string): string => Buffer.from(text).toString('base64url')
 let systems = 0;
 
 /**
- * nact as the executor and supervisor of turns, and nothing more: each activation is a nact actor under a
- * silent parent for its kind, since nact copies an actor's children with every message that it handles.
- * An activation at rest gives its nact actor back (1.2 KB each) and gets a new one for its next turn.
+ * nact as the executor and supervisor of turns, and nothing more. An activation has a nact actor for as long as a
+ * turn of it is due, and gives it back with the turn: so those at rest cost none, and a login makes none. All hang
+ * under one silent parent, since nact copies an actor's children with every message that it handles.
  */
 export class Executor {
   readonly #system: ActorSystemRef;
-  readonly #parents = new Map<string, Ref<never>>();
+  readonly #parent: Ref<never>;
   readonly #crashed: (taker: TurnTaker, error: unknown) => void;
-  #employed = 0;
+  readonly #free: Carrier[] = [];
+  #made = 0;
 
-  /** `crashed` hears of a turn that threw; the actor goes on with the next. */
+  /** `crashed` hears of a turn that threw. */
   constructor(node: string, crashed: (taker: TurnTaker, error: unknown) => void) {
     systems += 1;
     this.#system = start({ name: `${encode(node)}-${systems}` } as never);
+    this.#parent = spawn(this.#system, (state: undefined) => state, 'turns') as Ref<never>;
     this.#crashed = crashed;
   }
 
-  employ(kind: string, id: string, taker: TurnTaker): Employee {
-    let parent = this.#parents.get(kind);
-    if (parent === undefined) {
-      parent = spawn(this.#system, (state: undefined) => state, encode(kind)) as Ref<never>;
-      this.#parents.set(kind, parent);
-    }
-    // nact drops messages to a stopped path silently, so no name is used twice.
-    this.#employed += 1;
-    const name = `${encode(id)}-${this.#employed}`;
-    const run = (state: undefined): undefined => {
-      taker.turn();
+  /** Gives `taker` its turn soon. */
+  run(taker: TurnTaker): void {
+    const carrier = this.#free.pop() ?? this.#make();
+    carrier.taker = taker;
+    dispatch(carrier.ref, TURN);
+  }
+
+  stop(): void {
+    stop(this.#system);
+  }
+
+  #make(): Carrier {
+    this.#made += 1;
+    const carry = (state: undefined): undefined => {
+      const { taker } = carrier;
+      carrier.taker = undefined;
+      try {
+        taker?.turn();
+      } catch (error) {
+        if (taker !== undefined) throw new TurnFailed(taker, error);
+      }
+      this.#giveBack(carrier);
       return state;
     };
-    return spawn(parent, run, name, {
+    // nact drops messages to a stopped path silently, so no name is used twice.
+    const ref = spawn(this.#parent, carry, String(this.#made), {
       onCrash: (_message: unknown, error: unknown, context: { resume: symbol; stop: symbol }) => {
         // An exception in here would wedge the nact actor for good.
         try {
-          this.#crashed(taker, error);
+          this.#giveBack(carrier);
+          if (error instanceof TurnFailed) this.#crashed(error.taker, error.cause);
           return context.resume;
         } catch {
           return context.stop;
         }
       },
-    } as never) as Employee;
+    } as never) as Ref<typeof TURN>;
+    const carrier: Carrier = { ref, taker: undefined };
+    return carrier;
   }
 
-  wake(employee: Employee): void {
-    dispatch(employee, TURN);
+  #giveBack(carrier: Carrier): void {
+    if (this.#free.length < FREE_MAX) this.#free.push(carrier);
+    else stop(carrier.ref);
   }
+}
 
-  release(employee: Employee): void {
-    stop(employee);
-  }
+/** A turn that threw, on its way to nact's supervision. */
+class TurnFailed extends Error {
+  readonly taker: TurnTaker;
 
-  stop(): void {
-    stop(this.#system);
+  constructor(taker: TurnTaker, cause: unknown) {
+    super('a turn failed', { cause });
+    this.taker = taker;
   }
 }

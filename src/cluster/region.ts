@@ -16,8 +16,8 @@ export interface RegionSettings extends HostSettings {
   readonly passivateAfterMs: number;
   /** Above this, idle activations are unloaded, least recently used first. */
   readonly activationBytesMax: number;
-  /** An activation at rest for this long gives its nact actor back. */
-  readonly restAfterMs: number;
+  /** Memory of an activation is estimated, and what it needn't hold is dropped, this often. */
+  readonly tidyEveryMs: number;
   readonly readsAtOnceMax: number;
   readonly readsWaitingMax: number;
   /** The resolution of alarms. */
@@ -32,10 +32,11 @@ export const defaultRegionSettings: RegionSettings = {
   crashWindowMs: 60_000,
   quarantineFirstMs: 250,
   quarantineMaxMs: 60_000,
+  restorePauseMaxMs: 2_000,
   deriveEveryMs: 3_000,
   passivateAfterMs: 120_000,
   activationBytesMax: 1024 * 1024 * 1024,
-  restAfterMs: 10_000,
+  tidyEveryMs: 10_000,
   readsAtOnceMax: 256,
   readsWaitingMax: 16_384,
   alarmTickMs: 20,
@@ -51,6 +52,8 @@ export interface RegionStats {
   /** Counts since the start. */
   readonly crashes: number;
   readonly shed: number;
+  /** Reads beside the turns that failed: pages, pulls, redeliveries. */
+  readonly looksFailed: number;
   readonly restored: number;
   readonly passivated: number;
 }
@@ -60,8 +63,8 @@ type AnyKind = ActorKind<never, never, never>;
 type AnyHost = ActorHost<never, Command, never>;
 
 /** A sweep looks at every activation once in this many ticks of `SWEEP_TICK_MS`. */
-const SWEEP_TICKS = 10;
-const SWEEP_TICK_MS = 100;
+const SWEEP_TICKS = 100;
+const SWEEP_TICK_MS = 10;
 
 export interface RegionParts {
   readonly node: string;
@@ -91,6 +94,7 @@ export class Region {
   #crashes = 0;
   #losses = 0;
   #shed = 0;
+  #looksFailed = 0;
   #restored = 0;
   #passivated = 0;
   #draining = false;
@@ -130,6 +134,7 @@ export class Region {
       readsWaiting: this.#reads.waiting,
       crashes: this.#crashes,
       shed: this.#shed,
+      looksFailed: this.#looksFailed,
       restored: this.#restored,
       passivated: this.#passivated,
     };
@@ -214,7 +219,11 @@ export class Region {
       .enter(() => perform(this.#parts.store, effect.look()))
       .then(
         (effects) => this.#carryOut(host, effects),
-        (error: unknown) => this.#carryOut(host, effect.failed(Failure.from(error))),
+        (error: unknown) => {
+          this.#looksFailed += 1;
+          if (!(error instanceof Failure)) this.#parts.log.error('look-failed', { error });
+          this.#carryOut(host, effect.failed(Failure.from(error)));
+        },
       );
   }
 
@@ -226,9 +235,7 @@ export class Region {
       ordered: store.traits.ordered,
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),
-      employ: (host, address) => this.#executor.employ(address.kind, address.id, host),
-      wake: (employee) => this.#executor.wake(employee),
-      release: (employee) => this.#executor.release(employee),
+      run: (host) => this.#executor.run(host),
       write: (writes) => store.write(writes),
       perform: (reading) => this.#reads.enter(() => perform(store, reading)),
       carryOut: (host, effects) => this.#carryOut(host, effects),
@@ -265,21 +272,25 @@ export class Region {
         this.#endSweep();
         return;
       }
-      this.#sweepOne(next.value);
+      try {
+        this.#sweepOne(next.value);
+      } catch (error) {
+        next.value.crashedOutside(error);
+      }
     }
   }
 
   #sweepOne(host: AnyHost): void {
     const { settings, clock } = this.#parts;
     this.#waiting += host.waiting;
-    this.#bytes += host.bytes();
+    const now = clock.monotonic();
+    if (now - host.tidiedAt >= settings.tidyEveryMs) host.tidy();
+    this.#bytes += host.bytes;
     if (host.dirty) {
-      if (clock.monotonic() - host.flushedAt >= settings.deriveEveryMs) host.flush();
+      if (now - host.flushedAt >= settings.deriveEveryMs) host.flush();
       return;
     }
-    const quietMs = clock.monotonic() - host.lastActive;
-    if (quietMs > settings.passivateAfterMs && host.idle) this.#passivate(host);
-    else if (quietMs > settings.restAfterMs) host.rest();
+    if (now - host.lastActive > settings.passivateAfterMs && host.idle) this.#passivate(host);
   }
 
   #endSweep(): void {
@@ -301,7 +312,7 @@ export class Region {
         host.flush();
         continue;
       }
-      freed += host.bytes();
+      freed += host.bytes;
       this.#passivate(host);
     }
   }

@@ -1,11 +1,11 @@
 import uWS from 'uWebSockets.js';
 import type { SessionCommand } from '../actors/messages.ts';
 import type { Clock } from '../clock.ts';
+import { CLOSE } from '../close-codes.ts';
 import type { Sessions } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import type { UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
-import { CLOSE } from './close-codes.ts';
 import { serveHealth } from './health.ts';
 import { json } from './json.ts';
 import { Measures } from './measures.ts';

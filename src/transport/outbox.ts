@@ -1,5 +1,5 @@
 import type { WebSocket } from 'uWebSockets.js';
-import { CLOSE } from './close-codes.ts';
+import { CLOSE } from '../close-codes.ts';
 import { type Codec, framesIn, type WireFrame } from './codec.ts';
 import type { Surroundings } from './surroundings.ts';
 

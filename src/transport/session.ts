@@ -1,9 +1,10 @@
 import type { EventsFrame, ServerFrame } from '../actors/messages.ts';
+import { CLOSE } from '../close-codes.ts';
 import type { SessionAddress } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import type { DeviceId, UserId } from '../ids.ts';
 import { admit, type Requester } from './admission.ts';
-import { CLOSE, closeAfter } from './close-codes.ts';
+import { closeAfter } from './close-codes.ts';
 import type { Codec, SomeEvents, WireFrame } from './codec.ts';
 import { type Frame, namesOf, optionalId } from './fields.ts';
 import { helloOf, typeOf } from './frames.ts';

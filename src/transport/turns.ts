@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../clock.ts';
+import { CLOSE } from '../close-codes.ts';
 import type { Log } from '../log.ts';
-import { CLOSE } from './close-codes.ts';
 
 export interface Flushed {
   /** Writes what has gathered. */

@@ -9,10 +9,11 @@ interface Due {
 /** A clock that moves only when it is told to, so that tests wait for nothing. */
 export class ManualClock implements Clock {
   #now = 1_000_000;
+  #stepped = 0;
   #due = new Set<Due>();
 
   now(): number {
-    return 1_700_000_000_000 + this.#now;
+    return 1_700_000_000_000 + this.#now + this.#stepped;
   }
 
   monotonic(): number {
@@ -33,6 +34,11 @@ export class ManualClock implements Clock {
 
   get timers(): number {
     return this.#due.size;
+  }
+
+  /** Sets the time that people see, and nothing else, forwards or backwards. */
+  step(byMs: number): void {
+    this.#stepped += byMs;
   }
 
   /** Moves time on, running what becomes due in order of its time. */

@@ -26,6 +26,11 @@ export const testLimits: MessengerLimits = {
   receiptMembersMax: 100,
   redeliverMs: 1000,
   lagAfterMs: 3000,
+  pendingKeptMs: 30_000,
+  askAgainMs: 1000,
+  resubscribeMs: 60_000,
+  redeliverEntriesMax: 128,
+  expireEveryMs: 3_600_000,
   inboxKeepMs: 30 * 86_400_000,
 };
 
