@@ -80,7 +80,7 @@ export const defaults: Config = {
     retentionPauseMs: 3_600_000,
     retentionUsersPerSecond: 20,
     restLookMs: 5_000,
-    restCpuPercent: 5,
+    restCpuPercent: 20,
     restGrownBytes: 8_388_608,
     restHeapBytesMax: 268_435_456,
   },

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import type { ServerFrame } from '../src/actors/messages.ts';
-import type { UserId } from '../src/ids.ts';
+import { type ConversationId, conversationNamed, type UserId } from '../src/ids.ts';
 import { type Device, message, submission, textOf, World } from './support/world.ts';
 
 async function world(test: Test, limits: ConstructorParameters<typeof World>[0] = {}): Promise<World> {
@@ -553,4 +553,43 @@ t.test('after a restart only those are waited for who may lack an entry, though 
   w.disk.hangs = () => false;
   await w.crash();
   t.match(await w.send(await w.connect('alice'), '#g', 'm1'), { type: 'sent', seq: 2, duplicate: true });
+});
+
+t.test('a system clock that steps back moves no deadline, and no `at` backwards', async (t) => {
+  const w = new World();
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  await w.ask(alice, { kind: 'watch', users: ['bob' as UserId], id: 'w' });
+  await w.send(bob, '@alice', 'b1');
+  w.disconnect(bob);
+  w.clock.step(-3_600_000);
+  await w.pass(w.limits.offlineGraceMs + 1000);
+  const last = alice.frames.filter((frame) => frame.type === 'presence').at(-1);
+  t.match(last, { user: 'bob', state: 'offline' });
+  await w.send(alice, '@bob', 'a1');
+  const [page] = await w.ask(alice, {
+    kind: 'history',
+    id: 'h',
+    conversation: conversationNamed('@bob', alice.user) as ConversationId,
+    before: undefined,
+    after: undefined,
+    limit: 10,
+  });
+  const times = page?.type === 'page' ? page.entries.map(({ at }) => at) : [];
+  t.equal(times.length, 2);
+  t.ok((times[1] as number) >= (times[0] as number));
+  await w.end();
+});
+
+t.test('a device that connects again is no longer among those that watch', async (t) => {
+  const w = new World();
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  await w.ask(alice, { kind: 'watch', users: ['bob' as UserId], id: 'w' });
+  const again = await w.connect('alice');
+  w.disconnect(again);
+  w.disconnect(bob);
+  for (let minute = 0; minute < 5; minute++) await w.pass(60_000);
+  t.same(w.region.stats().loaded, { user: 0, group: 0 }, 'so nothing keeps anybody loaded');
+  await w.end();
 });

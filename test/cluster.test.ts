@@ -22,6 +22,10 @@ interface Counter {
 type Count =
   | { readonly kind: 'add'; readonly by: SessionAddress }
   | { readonly kind: 'poison'; readonly by: SessionAddress }
+  /** Crashes only when the turn is concluded. */
+  | { readonly kind: 'late-poison'; readonly by: SessionAddress }
+  /** Tells itself what crashes. */
+  | { readonly kind: 'inward-poison'; readonly by: SessionAddress }
   | { readonly kind: 'refuse-me'; readonly by: SessionAddress }
   | { readonly kind: 'gossip' }
   | { readonly kind: 'add-there'; readonly to: string; readonly by: SessionAddress }
@@ -31,7 +35,7 @@ type Count =
 const session: SessionAddress = { node: 'n1', id: 1 };
 const emit = (frame: unknown): Effect => ({ kind: 'emit', session, tag: 0, frame });
 
-const counter: ActorKind<Counter, Count, { readonly kind: 'added' }> = {
+const counter: ActorKind<Counter, Count, { readonly kind: 'added'; readonly bad?: true }> = {
   kind: 'counter',
   *restore(id) {
     const [rows] = (yield [{ kind: 'forward', log: 'inbox', of: id, after: 0, limit: 1000 }]) as [readonly Row[]];
@@ -50,6 +54,13 @@ const counter: ActorKind<Counter, Count, { readonly kind: 'added' }> = {
             { kind: 'tell', to: { kind: 'counter', id: command.to }, command: { ...command, kind: 'added-from' }, when: 'ordered' },
           ],
         };
+      case 'late-poison':
+        return { events: [{ kind: 'added', bad: true }], effects: [] };
+      case 'inward-poison':
+        return {
+          events: [],
+          effects: [{ kind: 'tell', to: { kind: 'counter', id: state.id }, command: { ...command, kind: 'poison' }, when: 'ordered' }],
+        };
       case 'poison':
         throw new TypeError('a bug');
       case 'refuse-me':
@@ -63,6 +74,7 @@ const counter: ActorKind<Counter, Count, { readonly kind: 'added' }> = {
     state.dirty = true;
   },
   conclude(state, events, epoch) {
+    if (events.some(({ bad }) => bad)) throw new TypeError('a bug that shows late');
     const first = state.count - events.length + 1;
     const writes = events.map((_, index) => ({
       kind: 'append' as const,
@@ -199,6 +211,46 @@ t.test('a command that crashes twice is set aside; those around it are decided o
   await n.settle();
   t.same(n.told.filter((frame) => frame !== 'a abandoned').sort(), ['a=1', 'a=2', 'b=1', 'poison: internal']);
   t.equal(n.region.stats().crashes, 2);
+});
+
+for (const kind of ['late-poison', 'inward-poison'] as const) {
+  t.test(`a ${kind} is found among many by trying them one by one; the others are decided once, and nobody rests`, async (t) => {
+    const n = node(t);
+    for (let i = 0; i < 5; i++) n.tell('a', add);
+    n.tell('a', { kind, by: session });
+    for (let i = 0; i < 5; i++) n.tell('a', add);
+    await n.settle();
+    const told = n.told.filter((frame) => frame !== 'a abandoned');
+    t.same(
+      told.filter((frame) => frame !== `${kind}: internal`),
+      Array.from({ length: 10 }, (_, i) => `a=${i + 1}`),
+    );
+    t.equal(told.length, 11, 'and the one is refused');
+    t.equal(n.region.stats().crashes, 2);
+    n.tell('a', add);
+    await n.settle();
+    t.equal(n.told.at(-1), 'a=11');
+  });
+}
+
+t.test('an activation whose bookkeeping throws is started again; the sweep goes on', async (t) => {
+  const n = node(t);
+  n.tell('a', add);
+  n.tell('b', add);
+  await n.settle();
+  let thrown = false;
+  const bytes = t.capture(counter, 'bytes', () => {
+    if (thrown) return 1000;
+    thrown = true;
+    throw new TypeError('a bug');
+  });
+  await n.pass(20_000);
+  t.ok(bytes().length > 2, 'the others are looked at, too');
+  t.equal(n.region.stats().crashes, 1);
+  n.tell('a', add);
+  n.tell('b', add);
+  await n.settle();
+  t.same(n.told.slice(-2).sort(), ['a=2', 'b=2']);
 });
 
 t.test('an actor that keeps crashing rests, longer each time; others go on', async (t) => {

@@ -12,9 +12,9 @@ const AT_ONCE = 100;
 /** A loopback address has some 28,000 ports; several leave room, and spread what is counted per address. */
 const SOURCES = process.platform === 'linux' ? ['127.0.0.1', '127.0.0.2', '127.0.0.3', '127.0.0.4'] : ['127.0.0.1'];
 const SETTLE_LOOK_MS = 1_000;
-/** V8 itself waits 8 s before it tidies up an idle heap. */
-const SETTLED_LOOKS = 15;
-const SETTLE_LOOKS_MAX = 60;
+/** The server looks every 5 s whether it is at rest, and V8 then waits 8 s or more before it gives pages back. */
+const SETTLED_LOOKS = 30;
+const SETTLE_LOOKS_MAX = 120;
 
 /** A server that has nothing to do gives memory back little by little: looks until it stops shrinking. */
 async function settledBytes(pid: number): Promise<number> {
