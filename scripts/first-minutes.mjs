@@ -3,7 +3,7 @@
  * `<!-- first minutes -->` and `<!-- /first minutes -->`, block by block.
  *
  * - A shell block is run. One with `npm start` is a server and goes on running; of one with `parley token NAME`
- *   the last line is NAME's token; a line that begins with `npx wscat` says where the clients connect.
+ *   the last line is NAME's token; a line that begins with `npx --yes wscat` says where the clients connect.
  * - In other blocks `alice> FRAME` is sent on alice's WebSocket, with her token for TOKEN, and `alice< FRAME` must
  *   come: what it names has to be equal, `at` apart, and "…" stands for anything.
  *
@@ -101,7 +101,7 @@ async function stopServer() {
 }
 
 async function shell(content) {
-  const connects = /^npx wscat .*?(wss?:\S+)/m.exec(content)?.[1];
+  const connects = /^npx --yes wscat .*?(wss?:\S+)/m.exec(content)?.[1];
   if (connects !== undefined) {
     address = connects.replace(':8080', `:${port}`);
     return;

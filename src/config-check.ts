@@ -114,17 +114,18 @@ const shown = (value: unknown): string => (value === undefined ? 'not there' : (
 
 function sentence(value: unknown, issue: z.core.$ZodIssue): string {
   const path = join(...issue.path);
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(join(path, key))).join('; ');
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(join(path, key))).join('\n  ');
   const found = path === '' ? value : valueAt(value as object, path);
   const expected = leaves.get(path)?.description ?? 'a group of settings, { … }';
   return `${path === '' ? 'the configuration' : path} is ${shown(found)}, and should be ${expected}`;
 }
 
-/** Refuses, in one sentence a fault, what no configuration may be. `from`: where the values stand. */
+/** Refuses, in one sentence and line a fault, what no configuration may be. `from`: where the values stand. */
 export function checkConfig(value: unknown, from: string): ConfigFile {
   const result = schema.safeParse(value);
   if (result.success) return result.data as ConfigFile;
-  throw new Failure('bad-field', `${from}: ${result.error.issues.map((issue) => sentence(value, issue)).join('; ')}`);
+  const sentences = result.error.issues.map((issue) => sentence(value, issue)).join('\n  ');
+  throw new Failure('bad-field', sentences.includes('\n') ? `${from}:\n  ${sentences}` : `${from}: ${sentences}`);
 }
 
 /** Refuses settings that contradict one another, once all are known. */

@@ -131,6 +131,14 @@ function put(config: Record<string, unknown>, path: string, value: unknown): voi
   group[last] = value;
 }
 
+/** Variables that are meant for Parley and that it doesn't know: somebody expects something of them. */
+export function unknownVariables(env: Environment): readonly string[] {
+  const known = new Set(['PARLEY_CONFIG', 'PARLEY_SECRET', ...OVERRIDES.map(({ variable }) => variable)]);
+  return Object.keys(env)
+    .filter((name) => name.startsWith('PARLEY_') && !known.has(name))
+    .sort();
+}
+
 /** Flags win over variables, these over the file, the file over the defaults. */
 export async function loadConfig(flags: Flags, env: Environment): Promise<Loaded> {
   const { file, value } = await readConfigFile(flags.config ?? (env['PARLEY_CONFIG'] || undefined));

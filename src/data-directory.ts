@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { access, constants, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, constants, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Failure } from './failure.ts';
 
 /** DATA/node.json: what `parley status` must know of the node that runs on this data. */
@@ -18,10 +18,23 @@ const noteFile = (data: string): string => join(data, 'node.json');
 /** Where the store keeps its own files. */
 export const storeDirectory = (data: string): string => join(data, 'store');
 
+/** With those above it. Not by `recursive`, which never ends where the system says that neither can be (in /proc). */
+async function makeDirectory(path: string): Promise<void> {
+  const make = (): Promise<void> => mkdir(path, { mode: 0o700 });
+  try {
+    await make();
+  } catch (error) {
+    if (code(error) === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (code(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeDirectory(dirname(path));
+    await make();
+  }
+}
+
 /** Makes the directory where it isn't there yet, and refuses one that can't be used. */
 export async function prepareDirectory(data: string): Promise<void> {
   try {
-    await mkdir(data, { recursive: true, mode: 0o700 });
+    await makeDirectory(data);
     await access(data, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new Failure('unavailable', `the data directory ${data} can't be used (${code(error)}); give another with --data`, {

@@ -4,7 +4,7 @@ import t from 'tap';
 import shown from '../cluster.config.ts';
 import { defaults, gatewaySettings, messengerLimits } from '../src/config.ts';
 import { settings, valueAt } from '../src/config-check.ts';
-import { type Environment, type Flags, loadConfig } from '../src/config-load.ts';
+import { type Environment, type Flags, loadConfig, unknownVariables } from '../src/config-load.ts';
 import { Failure } from '../src/failure.ts';
 import { defaultGatewaySettings } from '../src/transport/settings.ts';
 import { temporaryDirectory } from './support/data.ts';
@@ -125,4 +125,14 @@ t.test('a wrong flag or variable names itself', async (t) => {
   await t.rejects(load({ port: 'http' }), { message: '--port: listen.port is "http", and should be a whole number from 0 to 65,535' });
   await t.rejects(load({}, { PARLEY_PORT: '-1' }), { message: /^PARLEY_PORT: listen\.port is "-1"/ });
   await t.rejects(load({ limits: 'of' }), { message: '--limits is "of", and should be "on" or "off"' });
+});
+
+t.test('variables that look like Parley’s and aren’t are named', async (t) => {
+  const env = { PARLEY_PROT: '1', PARLEY_PORT: '1', PARLEY_SECRET: 's', PARLEY_CONFIG: 'c', PATH: '/bin', PARLEY_LIMIT: 'off' };
+  t.same(unknownVariables(env), ['PARLEY_LIMIT', 'PARLEY_PROT']);
+});
+
+t.test('of several faults each stands in a line of its own', async (t) => {
+  const message = await refusal(t, '{"nod": 1, "limits": {"bodyDepthMax": "deep"}}');
+  t.match(message, /:\n {2}limits\.bodyDepthMax is "deep", and should be [^\n]*\n {2}there is no setting nod; did you mean node\?$/);
 });

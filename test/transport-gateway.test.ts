@@ -403,9 +403,17 @@ t.test('a node that goes away says so, answers what it has begun, and takes no m
   t.equal(await refusedUpgrade(gateway.wsUrl), 503);
   t.equal((await call(gateway, '/readyz')).status, 503);
   t.equal((await post(gateway, send('b1'), 'bob')).status, 503);
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  alice.say(send('a2'));
-  t.match(await alice.next('error'), { code: 'unavailable', clientId: 'a2', retryAfterMs: Number });
+  let sends = 1;
+  const refused = alice.next('error');
+  let isRefused = false;
+  void refused.then(() => {
+    isRefused = true;
+  });
+  await waitUntil('sends are refused', () => {
+    alice.say(send(`a${++sends}`));
+    return isRefused;
+  });
+  t.match(await refused, { code: 'unavailable', clientId: /^a[0-9]+$/, retryAfterMs: Number });
   gateway.users.settle();
   t.match(await alice.next('sent'), { clientId: 'a1' });
   t.match(await alice.closed, { code: 4000, reason: 'for a test' });

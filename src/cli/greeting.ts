@@ -20,7 +20,7 @@ Two people to try it with, each in a terminal of their own:
 
 print a token each. Connect with any WebSocket client, for example
 
-  npx wscat -c ${node.wsUrl}
+  npx --yes wscat -c ${node.wsUrl}
 
 and paste within ten seconds, with the token in its place, as alice
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { Flags } from '../config-load.ts';
 import { StartError } from '../storage/start-error.ts';
@@ -7,9 +8,9 @@ import { token } from './token.ts';
 
 const EXAMPLES = `
 Try it:
-  parley start                       listens on port 8080, keeps everything in ./data
-  parley token alice                 a token to connect with as alice
-  parley status                      how the node on ./data is doing
+  npx parley start                   listens on port 8080, keeps everything in ./data
+  npx parley token alice             a token to connect with as alice
+  npx parley status                  how the node on ./data is doing
 
 Each flag has a variable of the same name: --port is PARLEY_PORT, --data is PARLEY_DATA. Flags win over
 variables, variables over the file, the file over the defaults: \`parley config\` shows what came from where.
@@ -17,17 +18,17 @@ PARLEY_SECRET signs tokens; without it a secret is made on first start and kept 
 
 const TOKEN_EXAMPLES = `
 Examples:
-  parley token alice                          for 30 days
-  parley token alice --ttl 3600               for an hour; a negative number makes an expired one, for tests
-  TOKEN=$(parley token alice --data /srv/parley)
+  npx parley token alice                      for 30 days
+  npx parley token alice --ttl 3600           for an hour; a negative number makes an expired one, for tests
+  TOKEN=$(npx parley token alice --data /srv/parley)
 
 The token stands alone on the last line of the output.`;
 
 const START_EXAMPLES = `
 Examples:
-  parley start
-  parley start --port 9000 --data /srv/parley
-  parley start --limits off                   no rates: for benches and tests
+  npx parley start
+  npx parley start --port 9000 --data /srv/parley
+  npx parley start --limits off               no rates: for benches and tests
 
 SIGTERM or Ctrl-C stops it: clients are told, what is in flight is finished, everything is stored. A second
 one ends it at once, which loses nothing that was acknowledged.`;
@@ -55,11 +56,16 @@ const network = (command: Command): Command =>
     .option('--host <address>', 'the address to listen on (default: 0.0.0.0, all of them)')
     .option('--limits <on|off>', 'off lifts the rates, not the sizes');
 
+/** As package.json says; this file is in dist/src/cli when built. */
+const version = (): string =>
+  (JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+
 /** The command line: what can be typed, and what it says about itself. */
 export function program(): Command {
   const parley = new Command('parley')
     .description('A messenger server that keeps its promise: acknowledged messages are never lost, doubled or out of order.')
-    .helpCommand(false)
+    .helpCommand('help [command]', 'what a command does and takes')
+    .version(version(), '-V, --version', 'the version of Parley')
     .showHelpAfterError('(parley --help says what there is)')
     .addHelpText('after', EXAMPLES);
   network(parley.command('start'))

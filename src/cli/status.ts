@@ -7,7 +7,11 @@ import { secretOf } from './token.ts';
 export async function status(flags: Flags & { readonly json?: true }): Promise<void> {
   const { config } = await loadConfig(flags, process.env);
   const note = await readNote(config.data);
-  if (note === undefined) throw new Failure('not-found', `no node runs on ${config.data}; name its data with --data`);
+  if (note === undefined)
+    throw new Failure(
+      'not-found',
+      `no node runs on ${config.data}; start one with \`npx parley start\`, or name the data of another with --data`,
+    );
   if (!isAlive(note.pid))
     throw new Failure('not-found', `the node that ran on ${config.data} (process ${note.pid}) was killed; start it again`);
   const found = await askNode(note, await secretOf(config.data), Date.now());
@@ -21,20 +25,27 @@ function asTable(found: NodeStatus, url: string): string {
     ['node', `${found.node} at ${url}, process ${found.pid}, up ${duration(found.upMs)}`],
     [
       'loaded',
-      `${count(actors.loaded['user'] ?? 0)} users, ${count(actors.loaded['group'] ?? 0)} groups; ${count(actors.waiting)} commands wait`,
+      `${counted(actors.loaded['user'] ?? 0, 'user')}, ${counted(actors.loaded['group'] ?? 0, 'group')}; ${counted(actors.waiting, 'command')} waiting`,
     ],
-    ['connections', `${count(gateway.connections)} WebSockets, ${count(gateway.polls)} polls`],
+    ['connections', `${counted(gateway.connections, 'WebSocket')}, ${counted(gateway.polls, 'poll')}`],
     ['messages', `${count(gateway.sentPerSecond)}/s`],
-    ['send → sent', `p50 ${gateway.sentP50Ms.toFixed(2)} ms, p99 ${gateway.sentP99Ms.toFixed(2)} ms`],
+    [
+      'send → sent',
+      gateway.sentPerSecond === 0
+        ? 'nothing was sent just now'
+        : `p50 ${gateway.sentP50Ms.toFixed(2)} ms, p99 ${gateway.sentP99Ms.toFixed(2)} ms`,
+    ],
     ['errors', failed.length === 0 ? 'none' : failed.map(([code, times]) => `${code} ${count(times)}`).join(', ')],
-    ['store', `${store.engine}, ${count(store.writesPending)} writes wait${free(store.diskFreeBytes)}`],
-    ['memory', `${megabytes(memory.rss)}, ${megabytes(memory.heapUsed)} of it JavaScript's; ${found.lagMs.toFixed(0)} ms late`],
+    ['store', `${store.engine}, ${counted(store.writesPending, 'write')} waiting${free(store.diskFreeBytes)}`],
+    ['memory', `${megabytes(memory.rss)}, ${megabytes(memory.heapUsed)} of it JavaScript's`],
   ];
+  if (found.lagMs >= 1) rows.push(['busy', `it comes ${found.lagMs.toFixed(0)} ms late to what it has to do`]);
   if (store.refusing !== undefined) rows.push(['takes no writes', store.refusing]);
   return `${rows.map(([name, value]) => `${name.padEnd(16)}${value}`).join('\n')}\n`;
 }
 
 const count = (value: number): string => Math.round(value).toLocaleString('en');
+const counted = (value: number, noun: string): string => `${count(value)} ${noun}${Math.round(value) === 1 ? '' : 's'}`;
 const megabytes = (bytes: number): string => `${count(bytes / 2 ** 20)} MiB`;
 const free = (bytes: number | undefined): string => (bytes === undefined ? '' : `, ${(bytes / 2 ** 30).toFixed(1)} GiB free on its disk`);
 

@@ -6,8 +6,20 @@ import { runRound } from './round.ts';
  * Rounds by hand: `npm run crash -- --rounds 100 --seed 7`. Round n of seed s is seed s + n - 1, so one
  * that failed is run again by its own seed.
  */
+const USAGE = `npm run crash -- [options]
+
+  --rounds N     rounds; 3 unless said
+  --seed S       of the first round; by the clock unless said
+  --pairs N      pairs of users who write to one another; 30
+  --groups N     groups; 5
+  --seconds N    load in a round; 8
+  --kills N      kill -9 and restarts in a round; 4
+  --keep         keeps records and data of rounds that hold, too
+`;
+
 const { values } = parseArgs({
   options: {
+    help: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '3' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     pairs: { type: 'string', default: '30' },
@@ -18,6 +30,10 @@ const { values } = parseArgs({
   },
 });
 
+if (values.help) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
 let failed = 0;
 for (let round = 0; round < Number(values.rounds); round++) {
   const seed = Number(values.seed) + round;
