@@ -118,7 +118,7 @@ export default defineConfig({
     readsAtOnceMax: 256, // reads of the store under way: enough to keep its threads busy
     readsWaitingMax: 16_384, // a login takes a few; above, `overloaded`
     alarmTickMs: 20, // how exact the times above are kept
-    waitingMax: 100_000, // commands waiting in all mailboxes; above, new work is refused with `overloaded`
+    waitingMax: 50_000, // commands waiting in all mailboxes, 300 ms of work; above, new work is refused with `overloaded`
     lagMaxMs: 250, // the same, where the process itself comes this late to what it has to do
     retentionPauseMs: 3_600_000, // between two walks over all users, which look for events that are too old
     retentionUsersPerSecond: 20, // looked at for events that are too old: a million users in a day, at 2 ms of work a second

@@ -74,7 +74,7 @@ export const defaults: Config = {
   },
   runtime: {
     ...defaultRegionSettings,
-    waitingMax: 100_000,
+    waitingMax: 50_000,
     lagMaxMs: 250,
     stopWithinMs: 8_000,
     retentionPauseMs: 3_600_000,

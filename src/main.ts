@@ -39,6 +39,8 @@ export interface NodeParts {
   readonly clock?: Clock;
   /** Of PARLEY_SECRET; without it the one in the data directory is used, and made on first start. */
   readonly secret?: string | undefined;
+  /** Opens another store than the configuration names: one of the caller's own, or one that fails when a test says so. */
+  readonly openStore?: (config: Config, clock: Clock, log: Log) => Promise<Store>;
 }
 
 /** What clients ask for that is answered only once it is stored. */
@@ -96,7 +98,7 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
   await refuseSecondNode(data, await readNote(data), parts.secret ?? (await readSecret(data)), clock.now());
   await checkPort(config.listen.host, config.listen.port);
   await prepareDirectory(data);
-  const store = await openStore(config, clock, log);
+  const store = await (parts.openStore ?? openStore)(config, clock, log);
   opened.add(() => store.close());
   const verify = await openVerify({ settings: config.tokens, secret: parts.secret ?? (await keepSecret(data)), clock });
 
@@ -123,7 +125,7 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
   const overload = watchOverload(
     clock,
     { ...config.runtime, retryMs: config.limits.overloadedRetryMs },
-    () => region.stats().waiting,
+    () => region.waiting,
     () => store.status().refusing,
   );
   opened.add(() => overload.stop());

@@ -2,7 +2,7 @@ import { Failure } from '../failure.ts';
 import type { Write } from '../storage/store.ts';
 import { type ActorKind, type Address, ALARM, type Command, type Effect, type Moment, type Outcome, type Reading } from './actor.ts';
 import type { TurnTaker } from './executor.ts';
-import { type Letter, Mailbox } from './mailbox.ts';
+import { type Letter, Mailbox, type WaitingCount } from './mailbox.ts';
 import { Supervision, type SupervisionSettings } from './supervision.ts';
 
 export interface HostSettings extends SupervisionSettings {
@@ -22,6 +22,7 @@ export interface HostSettings extends SupervisionSettings {
 export interface Surroundings {
   readonly settings: HostSettings;
   readonly ordered: boolean;
+  readonly count: WaitingCount;
   /** The epoch under which an actor's rows are written. */
   epochOf(address: Address): number;
   now(): number;
@@ -80,7 +81,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   readonly #kind: ActorKind<State, Received, Event>;
   readonly #around: Surroundings;
   readonly #epoch: number;
-  readonly #mailbox = new Mailbox<Received>();
+  readonly #mailbox: Mailbox<Received>;
   #phase: Phase = 'restoring';
   #state: State | undefined;
   #scheduled = false;
@@ -110,6 +111,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#kind = kind;
     this.#around = around;
     this.#epoch = around.epochOf(address);
+    this.#mailbox = new Mailbox(around.count);
     this.lastActive = around.monotonic();
     this.flushedAt = this.lastActive;
     this.#restore(undefined);
@@ -244,10 +246,6 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     return this.#phase === 'active';
   }
 
-  get waiting(): number {
-    return this.#mailbox.length;
-  }
-
   /** An estimate of the memory that the state holds, as of the last `tidy`. */
   get bytes(): number {
     return this.#bytes;
@@ -264,6 +262,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   /** Ends the activation. Where it isn't `idle`, what it held is dropped and nobody is told: as if the node had died. */
   end(): void {
     this.#scheduled = false;
+    this.#mailbox.drain();
     this.#phase = 'gone';
     this.#held = [];
     this.#generation += 1;

@@ -12,6 +12,11 @@ export interface Letter<Received extends Command> {
   readonly losses: number | undefined;
 }
 
+/** How many commands wait in all mailboxes of a node. */
+export interface WaitingCount {
+  waiting: number;
+}
+
 /**
  * A bounded first-in first-out queue of commands. Bounds are the caller's: `length` says how many wait.
  * nact's own mailbox is unbounded, so this one stands in front of it.
@@ -19,6 +24,11 @@ export interface Letter<Received extends Command> {
 export class Mailbox<Received extends Command> {
   #slots: (Letter<Received> | undefined)[] = [];
   #head = 0;
+  readonly #count: WaitingCount;
+
+  constructor(count: WaitingCount) {
+    this.#count = count;
+  }
 
   get length(): number {
     return this.#slots.length - this.#head;
@@ -26,16 +36,19 @@ export class Mailbox<Received extends Command> {
 
   push(letter: Letter<Received>): void {
     this.#slots.push(letter);
+    this.#count.waiting += 1;
   }
 
   /** Puts letters back before all others, in the order given. */
   unshift(letters: readonly Letter<Received>[]): void {
     this.#slots = [...letters, ...this.#slots.slice(this.#head)];
+    this.#count.waiting += letters.length;
     this.#head = 0;
   }
 
   shift(): Letter<Received> | undefined {
     if (this.#head === this.#slots.length) return undefined;
+    this.#count.waiting -= 1;
     const letter = this.#slots[this.#head];
     this.#slots[this.#head++] = undefined;
     if (this.#head === this.#slots.length) {
@@ -50,6 +63,7 @@ export class Mailbox<Received extends Command> {
 
   drain(): readonly Letter<Received>[] {
     const waiting = this.#slots.slice(this.#head) as Letter<Received>[];
+    this.#count.waiting -= waiting.length;
     this.#slots = [];
     this.#head = 0;
     return waiting;

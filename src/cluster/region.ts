@@ -45,7 +45,7 @@ export const defaultRegionSettings: RegionSettings = {
 export interface RegionStats {
   /** Activations by kind. */
   readonly loaded: Readonly<Record<string, number>>;
-  /** Commands that wait in mailboxes, as counted by the last sweep. */
+  /** Commands that wait in mailboxes. */
   readonly waiting: number;
   readonly bytes: number;
   readonly readsWaiting: number;
@@ -88,9 +88,9 @@ export class Region {
   readonly #around: Surroundings;
   readonly #sweeper: Timer;
   #sweeping: Iterator<AnyHost> | undefined;
-  #swept = { waiting: 0, bytes: 0 };
+  readonly #count = { waiting: 0 };
+  #sweptBytes = 0;
   #bytes = 0;
-  #waiting = 0;
   #crashes = 0;
   #losses = 0;
   #shed = 0;
@@ -124,13 +124,18 @@ export class Region {
     if (effects.length > 0) this.#carryOut(host, effects);
   }
 
+  /** Commands that wait in mailboxes, now. */
+  get waiting(): number {
+    return this.#count.waiting;
+  }
+
   stats(): RegionStats {
     const loaded: Record<string, number> = {};
     for (const [kind, hosts] of this.#hosts) loaded[kind] = hosts.size;
     return {
       loaded,
-      waiting: this.#swept.waiting,
-      bytes: this.#swept.bytes,
+      waiting: this.#count.waiting,
+      bytes: this.#sweptBytes,
       readsWaiting: this.#reads.waiting,
       crashes: this.#crashes,
       shed: this.#shed,
@@ -233,6 +238,7 @@ export class Region {
       settings,
       epochOf: (address) => ring.epochOf(address),
       ordered: store.traits.ordered,
+      count: this.#count,
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),
       run: (host) => this.#executor.run(host),
@@ -282,7 +288,6 @@ export class Region {
 
   #sweepOne(host: AnyHost): void {
     const { settings, clock } = this.#parts;
-    this.#waiting += host.waiting;
     const now = clock.monotonic();
     if (now - host.tidiedAt >= settings.tidyEveryMs) host.tidy();
     this.#bytes += host.bytes;
@@ -295,11 +300,10 @@ export class Region {
 
   #endSweep(): void {
     this.#sweeping = undefined;
-    this.#swept = { waiting: this.#waiting, bytes: this.#bytes };
-    this.#waiting = 0;
+    this.#sweptBytes = this.#bytes;
     this.#bytes = 0;
-    if (this.#swept.bytes > this.#parts.settings.activationBytesMax)
-      this.#makeRoom(this.#swept.bytes - this.#parts.settings.activationBytesMax);
+    const tooMany = this.#sweptBytes - this.#parts.settings.activationBytesMax;
+    if (tooMany > 0) this.#makeRoom(tooMany);
   }
 
   /** Unloads idle activations, least recently used first, until about `bytes` are free. */

@@ -4,7 +4,7 @@ import { systemClock } from '../../src/clock.ts';
 import { type Config, type ConfigFile, defaults } from '../../src/config.ts';
 import { storeDirectory } from '../../src/data-directory.ts';
 import type { Log } from '../../src/log.ts';
-import { startNode as start } from '../../src/main.ts';
+import { type NodeParts, startNode as start } from '../../src/main.ts';
 import { openLevelStore } from '../../src/storage/leveldb.ts';
 import { temporaryDirectory } from './data.ts';
 import { testSecret, testToken } from './token.ts';
@@ -47,12 +47,12 @@ function recordingLog(errors: string[]): Log {
 const heldOpen = (): readonly string[] => process.getActiveResourcesInfo().sort();
 
 /** A node in this process, on LevelDB in a directory of its own. When the test ends it stops, and leaves nothing behind. */
-export async function startNode(t: Test, overrides: ConfigFile = {}): Promise<TestNode> {
+export async function startNode(t: Test, overrides: ConfigFile = {}, parts: Pick<NodeParts, 'openStore'> = {}): Promise<TestNode> {
   const data = overrides.data ?? (await temporaryDirectory(t));
   const config = testConfig(data, overrides);
   const errors: string[] = [];
   const before = heldOpen();
-  const node = await start({ config, log: recordingLog(errors), secret: testSecret });
+  const node = await start({ config, log: recordingLog(errors), secret: testSecret, ...parts });
   let stopped: Promise<void> | undefined;
   // A test that has ended can't assert any more, but what its teardown throws makes it fail.
   const stop = async (): Promise<void> => {
