@@ -26,7 +26,8 @@ export function figuresOf(result: JobResult): Figures {
     generatorMicros: result.generatorMicros,
     othersPercent: result.othersPercent,
   };
-  for (const what of ['sent', 'event', 'last', 'late'] as const) {
+  if (result.refusedPerSecond !== undefined) figures['refusedPerSecond'] = result.refusedPerSecond;
+  for (const what of ['sent', 'event', 'last', 'late', 'calm', 'flood', 'after'] as const) {
     const summary = result[what];
     if (summary === undefined || summary.count === 0) continue;
     figures[`${what}P50Ms`] = summary.p50Ms;

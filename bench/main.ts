@@ -9,10 +9,23 @@ import { idle } from './scenarios/idle.ts';
 import { logins } from './scenarios/logins.ts';
 import { million } from './scenarios/million.ts';
 import { open1000, open10000 } from './scenarios/open-loop.ts';
+import { overload } from './scenarios/overload.ts';
 import { removeAll } from './subjects/data-directory.ts';
 import { type Postgres, postgresInstalled, startPostgres } from './subjects/postgres.ts';
 
-const SCENARIOS: readonly Scenario[] = [direct10, direct1, open1000, open10000, group1000, group100, logins, idle, history, million];
+const SCENARIOS: readonly Scenario[] = [
+  direct10,
+  direct1,
+  open1000,
+  open10000,
+  group1000,
+  group100,
+  logins,
+  idle,
+  history,
+  overload,
+  million,
+];
 
 const options = readOptions(process.argv.slice(2));
 const giveUp = (line: string): never => {

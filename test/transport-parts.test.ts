@@ -11,6 +11,7 @@ import { Durations, Measures } from '../src/transport/measures.ts';
 import { Peers } from '../src/transport/peers.ts';
 import { Rates } from '../src/transport/rates.ts';
 import { type Receiver, Registry } from '../src/transport/registry.ts';
+import { RequestWindow } from '../src/transport/request-window.ts';
 import { Requests } from '../src/transport/requests.ts';
 import { defaultGatewaySettings } from '../src/transport/settings.ts';
 import { openVerify, remembering, signOperatorToken, signToken, type Verify } from '../src/transport/tokens.ts';
@@ -351,4 +352,26 @@ t.test('a turn flushes each session once, and those that were added meanwhile in
 t.test('after an error before welcome the code of the close says whether to come back', async (t) => {
   const closes = ['bad-frame', 'limit', 'unauthorized', 'token-expired', 'overloaded', 'timeout'] as const;
   t.same(closes.map(closeAfter), [4500, 4505, 4502, 4503, 4003, 4003]);
+});
+
+t.test('the request window narrows while most sends come late, and widens when they don’t', async (t) => {
+  const settings = { requestsMax: 1_000, answerTargetMs: 100 };
+  const window = new RequestWindow(settings, 0);
+  t.equal(window.most(0), 1_000);
+  const tick = (from: number, answered: number, tookMs: number): number => {
+    for (let i = 0; i < answered; i++) window.answered(tookMs, from + 50);
+    return window.most(from + 100);
+  };
+  t.equal(tick(0, 300, 20), 1_000, 'all in time');
+  t.equal(tick(100, 300, 500), 300, 'late: as many as were done in the time that they may take');
+  t.equal(tick(200, 10, 500), 32, 'never nothing');
+  t.ok(Math.abs(tick(300, 10, 50) - 35.2) < 1e-9, 'in time again: a tenth wider');
+  t.equal(window.most(400 + 10_000), 1_000, 'after ten quiet seconds as wide as ever');
+});
+
+t.test('one conversation with a slow member narrows nothing', async (t) => {
+  const window = new RequestWindow({ requestsMax: 1_000, answerTargetMs: 100 }, 0);
+  for (let i = 0; i < 40; i++) window.answered(5_000, 10);
+  for (let i = 0; i < 60; i++) window.answered(20, 10);
+  t.equal(window.most(200), 1_000);
 });

@@ -11,6 +11,7 @@ import type { Socket } from '../src/transport/outbox.ts';
 import { Peers } from '../src/transport/peers.ts';
 import { Rates } from '../src/transport/rates.ts';
 import { Registry } from '../src/transport/registry.ts';
+import { RequestWindow } from '../src/transport/request-window.ts';
 import { Session } from '../src/transport/session.ts';
 import { defaultGatewaySettings, type GatewaySettings } from '../src/transport/settings.ts';
 import type { Surroundings } from '../src/transport/surroundings.ts';
@@ -96,7 +97,7 @@ class World {
       rates: new Rates(settings.ratesOn ? settings.rates : undefined, settings.bucketsMax),
       peers: new Peers(settings),
       registry: new Registry('node-1'),
-      requests: { waiting: 0 },
+      requests: new RequestWindow(settings, clock.monotonic()),
       turns: new Turns(clock, silentLog, () => json.rest()),
       measures: new Measures(),
       backlog: { bytes: 0 },
@@ -528,4 +529,21 @@ t.test('quiet-ends: a connection that is gone leaves nothing behind', async (t) 
   world.clock.advance(100_000);
   t.equal(world.around.backlog.bytes, 0);
   t.equal(world.clock.timers, 0, 'no timer is left');
+});
+
+t.test('who sends on, whatever is refused, is closed; who stops in time is not', async (t) => {
+  const rates = {
+    ...defaultGatewaySettings.rates,
+    framesPerConnection: { perSecond: 1, burst: 1 },
+    refusalsPerConnection: { perSecond: 10, burst: 20 },
+  };
+  const patient = await new World({ rates }).open();
+  for (let round = 0; round < 5; round++) {
+    for (let i = 0; i < 15; i++) patient.say({ type: 'ping' });
+    patient.clock.advance(2_000);
+  }
+  t.equal(patient.socket.closed, undefined);
+  const wild = await new World({ rates }).open();
+  for (let i = 0; i < 30; i++) wild.say({ type: 'ping' });
+  t.equal(wild.socket.closed, 4003);
 });

@@ -42,6 +42,16 @@ export type Job =
       /** How many routes are in use at once, each for 3 × `inFlight` messages before its turn passes on; all, if left out. */
       readonly routesAtOnce?: number;
     })
+  /**
+   * A calm load of one message under way on each route; then so many, each that is answered replaced at once and each
+   * that is refused sent again after its time; then, a second after that ended, the calm load again.
+   */
+  | (Sending & {
+      readonly kind: 'overload';
+      readonly inFlight: number;
+      readonly calmMs: number;
+      readonly floodMs: number;
+    })
   /** Stores messages: `perRoute` on each route, `atOnce` under way in all. */
   | (Sending & { readonly kind: 'fill'; readonly perRoute: number; readonly atOnce: number })
   /** Messages leave by the clock, whatever comes back; all durations count from when they were due. */
@@ -83,6 +93,12 @@ export interface JobResult {
   readonly last?: LatencySummary;
   /** How late messages left, by the clock. */
   readonly late?: LatencySummary;
+  /** Before, during and after an overload: from sending to `sent`. */
+  readonly calm?: LatencySummary;
+  readonly flood?: LatencySummary;
+  readonly after?: LatencySummary;
+  /** Messages a second that were refused meanwhile. */
+  readonly refusedPerSecond?: number;
   /** Everything sent by this job, measured or not. */
   readonly total?: number;
 }

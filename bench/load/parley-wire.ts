@@ -145,6 +145,10 @@ export class ParleyUser implements User {
       case 'error':
       case 'reset':
         if (this.#endGrouping()) break;
+        if (scan.sentNumber >= 0 && this.#listener.refused !== undefined) {
+          this.#listener.refused(scan.sentNumber);
+          break;
+        }
         this.#fail(JSON.stringify(unpack(bytes.subarray(at, end))));
         break;
     }

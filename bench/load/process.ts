@@ -8,6 +8,7 @@ import type { Job, JobReport, JobRequest, JobResult, Subject } from './job.ts';
 import { logins } from './logins.ts';
 import { Meter } from './meter.ts';
 import { openLoop } from './open-loop.ts';
+import { overload } from './overload.ts';
 import { parleyWire } from './parley-wire.ts';
 import type { Load } from './sending.ts';
 import { socketIoWire } from './socket-io-wire.ts';
@@ -42,6 +43,8 @@ function perform(load: Load, job: Job, secret: string): Promise<JobResult> {
       return closedLoop(load, job);
     case 'open-loop':
       return openLoop(load, job);
+    case 'overload':
+      return overload(load, job);
     case 'fill':
       return fill(load, job);
     case 'logins':

@@ -9,6 +9,8 @@ import type { User, Wire } from './wire.ts';
 /** How long what is under way may take when the load has ended. */
 const DRAIN_MS = 10_000;
 const CONNECT_AT_ONCE = 50;
+/** Refused messages are replaced at once, hundreds of thousands a second. */
+const OVERLOAD_SPAN = 1 << 22;
 
 export interface Load {
   readonly wire: Wire;
@@ -39,15 +41,19 @@ export async function eachOf<Item>(
 
 /** The connected users of a load that sends, and what it has learned so far. */
 export class Sending {
-  readonly underWay = new UnderWay();
+  readonly underWay: UnderWay;
   readonly sent = new Latencies();
   readonly event = new Latencies();
   readonly last = new Latencies();
   answers = 0;
+  refusals = 0;
   events = 0;
   /** Called for each message that its sender was answered for, and for each that has reached everyone. */
   onSent: (route: number) => void = () => {};
+  onAnswered: ((route: number, tookMs: number) => void) | undefined;
   onEveryone: (route: number) => void = () => {};
+  /** Called for each message that is refused; undefined: that is a failure of the load. */
+  onRefused: ((route: number) => void) | undefined;
   readonly #load: Load;
   readonly #receivers: number;
   readonly #users: User[] = [];
@@ -55,13 +61,17 @@ export class Sending {
   readonly #senders: User[] = [];
   readonly #templates: Template[] = [];
 
-  private constructor(load: Load, receivers: number) {
+  private constructor(load: Load, receivers: number, span: number | undefined) {
+    this.underWay = new UnderWay(span);
     this.#load = load;
     this.#receivers = receivers;
   }
 
-  static async connect(load: Load, job: Extract<Job, { readonly kind: 'closed-loop' | 'open-loop' | 'fill' }>): Promise<Sending> {
-    const sending = new Sending(load, job.receivers);
+  static async connect(
+    load: Load,
+    job: Extract<Job, { readonly kind: 'closed-loop' | 'open-loop' | 'fill' | 'overload' }>,
+  ): Promise<Sending> {
+    const sending = new Sending(load, job.receivers, job.kind === 'overload' ? OVERLOAD_SPAN : undefined);
     const names = [...new Set([...job.routes.map((route) => route.from), ...job.listeners])];
     const indexes = new Map(names.map((name, index) => [name, index]));
     const userOfRoute = job.routes.map((route) => indexes.get(route.from) as number);
@@ -85,6 +95,7 @@ export class Sending {
           meter.count++;
           sent.record(arrivedAt - underWay.began(number));
         }
+        this.onAnswered?.(route, arrivedAt - underWay.began(number));
         underWay.answered(number);
         this.onSent(route);
         if (underWay.isDone(number)) this.onEveryone(route);
@@ -98,6 +109,12 @@ export class Sending {
           if (meter.open) last.record(arrivedAt - underWay.began(number));
           if (underWay.isDone(number)) this.onEveryone(route);
         }
+      },
+      refused: (number) => {
+        if (this.onRefused === undefined) return this.#load.fail(`message ${number} was refused`);
+        this.refusals++;
+        underWay.refused(number);
+        this.onRefused(underWay.route(number));
       },
       failed: (reason) => this.#load.fail(reason),
     });
@@ -117,10 +134,15 @@ export class Sending {
     (this.#senders[route] as User).flush();
   }
 
+  /** How many messages are neither answered nor refused. */
+  get unanswered(): number {
+    return this.underWay.count - this.refusals - this.answers;
+  }
+
   /** Waits until everything sent has reached everyone; what hasn't by then is lost, and an error. */
   async drain(): Promise<void> {
     const until = performance.now() + DRAIN_MS;
-    const missing = (): number => this.underWay.count * (1 + this.#receivers) - this.answers - this.events;
+    const missing = (): number => (this.underWay.count - this.refusals) * (1 + this.#receivers) - this.answers - this.events;
     while (missing() > 0 && performance.now() < until) await pause(5);
     if (missing() !== 0) {
       this.#load.fail(`of ${this.underWay.count} messages ${this.answers} were answered and ${this.events} events arrived`);

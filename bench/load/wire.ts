@@ -9,6 +9,8 @@ export interface Listener {
   event(number: number): void;
   /** A page, a conversation list, or another answer with this many items. */
   answered?(items: number): void;
+  /** Message `number` was refused for now; where this isn't heard, that is a failure. */
+  refused?(number: number): void;
   failed(reason: string): void;
 }
 

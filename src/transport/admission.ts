@@ -24,7 +24,7 @@ export function admit(around: Surroundings, asker: Requester, frame: Frame, now:
   if (kind.rate !== undefined) rates.take(kind.rate, asker.user, now);
   const id = optionalId(frame);
   const waits = kind.answered === 'always' || (kind.answered === 'with-id' && id !== undefined);
-  if (waits && (asker.requests.size + asker.unwritten >= settings.requestsPerConnectionMax || requests.waiting >= settings.requestsMax)) {
+  if (waits && (asker.requests.size + asker.unwritten >= settings.requestsPerConnectionMax || requests.waiting >= requests.most(now))) {
     throw new Failure('overloaded', 'too many requests wait for their answers', { retryAfterMs: settings.overloadedRetryMs });
   }
   const tag = waits ? asker.nextTag() : 0;

@@ -13,6 +13,7 @@ import { Peers } from './peers.ts';
 import { Polling } from './polling.ts';
 import { Rates } from './rates.ts';
 import { Registry } from './registry.ts';
+import { RequestWindow } from './request-window.ts';
 import type { GatewaySettings } from './settings.ts';
 import type { Surroundings } from './surroundings.ts';
 import { remembering, type Verify } from './tokens.ts';
@@ -88,7 +89,7 @@ export function openGateway(options: GatewayOptions): Promise<Gateway> {
     rates: new Rates(settings.ratesOn ? settings.rates : undefined, settings.bucketsMax),
     peers: new Peers(settings),
     registry,
-    requests: { waiting: 0 },
+    requests: new RequestWindow(settings, clock.monotonic()),
     turns: new Turns(clock, log, () => json.rest()),
     measures,
     backlog: { bytes: 0 },

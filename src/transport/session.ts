@@ -42,6 +42,7 @@ export class Session implements Requester, Receiver, StreamEnds {
   private early: unknown[] | undefined;
   /** The connection's own token bucket; see rates.ts. */
   private fullAt = 0;
+  private refusedFullAt = 0;
   /** The cursor of `hello`, until it is known that it can be used. */
   private unacknowledged: number | undefined;
   private expiresAt = Number.POSITIVE_INFINITY;
@@ -190,6 +191,16 @@ export class Session implements Requester, Receiver, StreamEnds {
   private refuse(failure: Failure, frame: unknown): void {
     this.putError(failure, namesOf(frame));
     if (this.state !== 'open' || failure.code === 'bad-frame') this.close(closeAfter(failure.code), failure.code);
+    else if (this.goesOn()) this.close(CLOSE.overloaded, 'sent on, whatever was refused');
+  }
+
+  /** One more was refused: whether the client takes no notice of that. */
+  private goesOn(): boolean {
+    if (!this.settings.ratesOn) return false;
+    const now = this.around.clock.monotonic();
+    const rate = this.settings.rates.refusalsPerConnection;
+    this.refusedFullAt = take(rate, this.refusedFullAt, now);
+    return debtMs(rate, this.refusedFullAt, now) > 0;
   }
 
   private putError({ code, message, retryAfterMs }: Failure, names: Names): void {
@@ -260,9 +271,11 @@ export class Session implements Requester, Receiver, StreamEnds {
     const request = this.requests.take(tag);
     // One that comes too late was answered with `timeout`; its event is told in the stream.
     if (request === undefined) return;
-    const { measures, clock } = this.around;
+    const { measures, clock, requests } = this.around;
+    const now = clock.monotonic();
     measures.sent++;
-    measures.sentDurations.record(clock.monotonic() - request.since);
+    measures.sentDurations.record(now - request.since);
+    requests.answered(now - request.since, now);
     const sent: Sent = request.id === undefined ? frame : { ...frame, id: request.id };
     if (frame.duplicate === true) this.put(sent);
     else this.stream.sent(sent);

@@ -9,6 +9,7 @@ export interface RateSettings {
   readonly connectsPerAddress: Rate;
   readonly refusedTokensPerAddress: Rate;
   readonly framesPerConnection: Rate;
+  readonly refusalsPerConnection: Rate;
   readonly sendsPerUser: Rate;
   readonly groupChangesPerUser: Rate;
   readonly readsPerUser: Rate;
@@ -54,6 +55,8 @@ export interface GatewaySettings {
   // ── Requests ──
   readonly requestsPerConnectionMax: number;
   readonly requestsMax: number;
+  /** While most sends take longer than this, fewer requests are let in. */
+  readonly answerTargetMs: number;
   readonly requestTimeoutMs: number;
   readonly overloadedRetryMs: number;
 
@@ -97,6 +100,7 @@ export const defaultGatewaySettings: GatewaySettings = {
     connectsPerAddress: { perSecond: 200, burst: 2_000 }, // an office behind one address that comes back at once
     refusedTokensPerAddress: { perSecond: 5, burst: 100 }, // guessing, or a client that has gone wild
     framesPerConnection: { perSecond: 500, burst: 2_000 }, // far above any client's need; below what one core decodes in a hundredth
+    refusalsPerConnection: { perSecond: 100, burst: 4_000 }, // who sends on what is refused, whatever it is told, is closed with 4003: each costs as much as a message
     sendsPerUser: { perSecond: 100, burst: 1_000 }, // a bot; and a device that resends everything it wrote on a flight
     groupChangesPerUser: { perSecond: 10, burst: 100 }, // each of these may touch 1,000 members
     readsPerUser: { perSecond: 100, burst: 500 }, // history, lists, receipts: each may cost a read from disk
@@ -116,7 +120,8 @@ export const defaultGatewaySettings: GatewaySettings = {
   drainAnswersMs: 5_000, // what is in flight is answered in milliseconds, but for a store that hangs
 
   requestsPerConnectionMax: 1_024, // unanswered requests of one connection
-  requestsMax: 50_000, // of all: what the node answers in a second
+  requestsMax: 20_000, // of all: what a small node answers in half a second
+  answerTargetMs: 100, // what a person takes for at once
   requestTimeoutMs: 10_000, // longer than the store and the members are waited for
   overloadedRetryMs: 1_000, // the load is gone, or it isn't: ask again in a second
 

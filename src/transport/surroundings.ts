@@ -7,7 +7,7 @@ import type { Measures } from './measures.ts';
 import type { Peers } from './peers.ts';
 import type { Rates } from './rates.ts';
 import type { Registry } from './registry.ts';
-import type { RequestCount } from './requests.ts';
+import type { RequestWindow } from './request-window.ts';
 import type { GatewaySettings } from './settings.ts';
 import type { Verify } from './tokens.ts';
 import type { Turns } from './turns.ts';
@@ -24,7 +24,7 @@ export interface Surroundings {
   readonly rates: Rates;
   readonly peers: Peers;
   readonly registry: Registry;
-  readonly requests: RequestCount;
+  readonly requests: RequestWindow;
   readonly turns: Turns;
   readonly measures: Measures;
   /** Bytes that sockets haven't taken yet, of all sessions. */
