@@ -375,7 +375,7 @@ function isStillGood(frame: Record<string, unknown>, field: string, value: unkno
   return field === 'members' && Array.isArray(value) && value.length === 0;
 }
 
-t.test('msgpack: what is whole is read, what is not ends the message', async (t) => {
+t.test('msgpack: of a message that can’t be read to its end no frame is given', async (t) => {
   const bytes = (...values: (number | readonly number[] | string | Buffer)[]): Buffer =>
     Buffer.concat(
       values.map((value) => {
@@ -387,14 +387,14 @@ t.test('msgpack: what is whole is read, what is not ends the message', async (t)
     msgpack.decode(message, settings).map((frame) => (frame instanceof Failure ? frame.code : frame));
   const ping = bytes(0x81, '\xa4type\xa4ping');
   t.same(codes(bytes()), ['bad-frame']);
-  t.same(codes(bytes(ping, [0xc0])), [{ type: 'ping' }, 'bad-frame'], 'bytes left over');
-  t.same(codes(bytes(0x92, ping)), [{ type: 'ping' }, 'bad-frame'], 'an array that ends early');
-  t.same(codes(bytes([0x92], ping, [0x81, 0x05, 0x05])), [{ type: 'ping' }, 'bad-frame'], 'a key that is no string');
+  t.same(codes(bytes(ping, [0xc0])), ['bad-frame'], 'bytes left over');
+  t.same(codes(bytes(0x92, ping)), ['bad-frame'], 'an array that ends early');
+  t.same(codes(bytes([0x92], ping, [0x81, 0x05, 0x05])), ['bad-frame'], 'a key that is no string');
   t.same(codes(bytes([0xdd, 0xff, 0xff, 0xff, 0xff])), ['bad-frame'], 'an array of 4 billion');
   t.same(codes(bytes([0xdf, 0xff, 0xff, 0xff, 0xff])), ['bad-frame'], 'a map of 4 billion');
   t.same(codes(bytes([0xdc, 0x01, 0x01], ...Array.from({ length: 257 }, () => ping))), ['too-large']);
   t.same(codes(bytes(0xc1)), ['bad-frame']);
-  t.same(codes(new Packr({ useRecords: true }).pack({ type: 'ping' })), [undefined, 'bad-frame'], 'records');
+  t.same(codes(new Packr({ useRecords: true }).pack({ type: 'ping' })), ['bad-frame'], 'records');
   const deep = bytes(
     0x82,
     '\xa4type\xa4ping',

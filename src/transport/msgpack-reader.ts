@@ -319,7 +319,7 @@ function frame(limits: FrameLimits): unknown {
   return at - from > limits.frameBytesMax ? new Oversize(fields) : fields;
 }
 
-/** The frames of a message. Where it can't be read on, the last of them is the `Failure` that says why. */
+/** The frames of a message; of one that can't be read to its end, only the `Failure` that says why. */
 export function readFrames(message: Buffer, limits: FrameLimits): readonly unknown[] {
   bytes = message;
   at = 0;
@@ -336,7 +336,7 @@ export function readFrames(message: Buffer, limits: FrameLimits): readonly unkno
     while (frames.length < count) frames.push(frame(limits));
     if (at < end) throw new Failure('bad-frame', 'bytes are left over after the frame; are msgpack records (useRecords) off?');
   } catch (thrown) {
-    frames.push(Failure.from(thrown));
+    return [Failure.from(thrown)];
   } finally {
     bytes = NOTHING;
   }
