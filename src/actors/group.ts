@@ -1,8 +1,9 @@
 import type { ActorKind, Effect } from '../cluster/actor.ts';
 import { type GroupId, groupConversation } from '../ids.ts';
 import type { Write } from '../storage/store.ts';
-import { applyHosted, concludeHosted, decideHostAlarm, decideHosted, type HostEvent, hostedIdle } from './conversation.ts';
+import { decideHostAlarm, decideHosted } from './conversation.ts';
 import { refuse } from './effects.ts';
+import { applyHosted, concludeHosted, type HostEvent, hostedIdle } from './host-events.ts';
 import type { Hosted } from './hosted.ts';
 import { deriveHosted, isDirty, restoreHosted } from './hosted-rows.ts';
 import type { GroupCommand, MessengerLimits } from './messages.ts';

@@ -1,7 +1,7 @@
 import type { ClientId, ConversationId, UserId } from '../ids.ts';
 import { type Remembered, remember } from './answered.ts';
-import { applyHosted, type HostEvent } from './conversation.ts';
 import type { Entry } from './entry.ts';
+import { applyHosted, type HostEvent } from './host-events.ts';
 import type { NewRun, Run } from './inbox.ts';
 import { advance, moveRead, newItem } from './item.ts';
 import type { Asked, DeviceState, PresenceState, Visibility } from './messages.ts';

@@ -2,6 +2,7 @@ import { Failure } from '../failure.ts';
 import type { Write } from '../storage/store.ts';
 import { type ActorKind, type Address, ALARM, type Command, type Effect, type Moment, type Outcome, type Reading } from './actor.ts';
 import type { TurnTaker } from './executor.ts';
+import { HeldTurns } from './held-turns.ts';
 import { type Letter, Mailbox, type WaitingCount } from './mailbox.ts';
 import { Supervision, type SupervisionSettings } from './supervision.ts';
 
@@ -44,13 +45,6 @@ export interface Surroundings {
   shed(command: Command): void;
 }
 
-/** A turn whose write is under way, or which waits for one before it. */
-interface HeldTurn<Received extends Command> {
-  stored: boolean;
-  readonly effects: readonly Effect[];
-  readonly letters: readonly Letter<Received>[];
-}
-
 /** What a turn has come to so far. */
 interface Yield<Received, Event> {
   readonly now: Moment;
@@ -85,7 +79,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   #phase: Phase = 'restoring';
   #state: State | undefined;
   #scheduled = false;
-  #held: HeldTurn<Received>[] = [];
+  readonly #held = new HeldTurns<Received>();
   /** Grows whenever the state is lost; what belongs to an older one is dropped. */
   #generation = 0;
   #flushDue = false;
@@ -93,8 +87,6 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   #carried: State | undefined;
   /** The command that waits for what it needs read. */
   #loading: Letter<Received> | undefined;
-  #writesUnderWay = 0;
-  #onQuietWrites: (() => void)[] | undefined;
   /** Made by the first crash. */
   #supervision: Supervision<Received> | undefined;
   /** Restores in a row that failed. */
@@ -232,14 +224,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
 
   /** No command waits and no write is under way. */
   get quiet(): boolean {
-    return (
-      this.#mailbox.length === 0 &&
-      this.#loading === undefined &&
-      this.#held.length === 0 &&
-      this.#writesUnderWay === 0 &&
-      !this.#scheduled &&
-      !this.#flushDue
-    );
+    return this.#mailbox.length === 0 && this.#loading === undefined && this.#held.quiet && !this.#scheduled && !this.#flushDue;
   }
 
   get active(): boolean {
@@ -255,7 +240,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   tidy(): void {
     this.tidiedAt = this.#around.monotonic();
     if (this.#state === undefined) return;
-    if (this.#phase === 'active' && this.#writesUnderWay === 0 && this.#held.length === 0) this.#kind.tidy(this.#state);
+    if (this.#phase === 'active' && this.#held.quiet) this.#kind.tidy(this.#state);
     this.#bytes = this.#kind.bytes(this.#state);
   }
 
@@ -264,7 +249,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#scheduled = false;
     this.#mailbox.drain();
     this.#phase = 'gone';
-    this.#held = [];
+    this.#held.takeAll();
     this.#generation += 1;
     this.#state = undefined;
   }
@@ -318,54 +303,37 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   #submit(writes: readonly Write[], effects: readonly Effect[], letters: readonly Letter<Received>[]): void {
     if (writes.length === 0) {
       if (effects.length === 0) return;
-      if (this.#held.length === 0) this.#around.carryOut(this, effects);
-      else this.#held.push({ stored: true, effects, letters });
+      if (this.#held.empty) this.#around.carryOut(this, effects);
+      else this.#held.hold(true, effects, letters);
       return;
     }
-    const held: HeldTurn<Received> = { stored: false, effects, letters };
-    this.#held.push(held);
-    this.#writesUnderWay += 1;
+    const held = this.#held.hold(false, effects, letters);
     this.#around.write(writes).then(
       () => {
-        this.#written();
+        this.#held.written();
         held.stored = true;
         this.#release();
       },
       (error: unknown) => {
         this.#around.lost();
-        this.#written();
-        if (this.#held.includes(held)) this.#lose(Failure.from(error));
+        this.#held.written();
+        if (this.#held.holds(held)) this.#lose(Failure.from(error));
       },
     );
   }
 
-  #written(): void {
-    this.#writesUnderWay -= 1;
-    const waiting = this.#onQuietWrites;
-    if (this.#writesUnderWay > 0 || waiting === undefined) return;
-    this.#onQuietWrites = undefined;
-    for (const proceed of waiting) proceed();
-  }
-
   /** Carries out, in order, the effects of turns before which everything is stored. */
   #release(): void {
-    let done = 0;
-    for (const held of this.#held) {
-      if (!held.stored) break;
-      done += 1;
-    }
-    if (done === 0) return;
-    for (const held of this.#held.splice(0, done)) this.#around.carryOut(this, held.effects);
+    for (const { effects } of this.#held.takeStored()) this.#around.carryOut(this, effects);
   }
 
   /** A write failed: undo the turns whose writes aren't stored, and start again from the store. */
   #lose(failure: Failure): void {
     this.#release();
     const refusals: Effect[] = [];
-    for (const held of this.#held) {
-      for (const { command } of held.letters) refusals.push(...this.#kind.refuse(command, failure));
+    for (const { letters } of this.#held.takeAll()) {
+      for (const { command } of letters) refusals.push(...this.#kind.refuse(command, failure));
     }
-    this.#held = [];
     this.#requeueLoading();
     // Where a crash came before, the state is being restored already, or rests.
     if (this.#phase !== 'quarantined') this.#restore(this.#state ?? this.#carried);
@@ -413,7 +381,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#carried = lost;
     this.#generation += 1;
     const generation = this.#generation;
-    const started = this.#pendingWrites().then(() => this.#around.perform(this.#kind.restore(this.address.id)));
+    const started = this.#held.noWrites().then(() => this.#around.perform(this.#kind.restore(this.address.id)));
     started.then(
       (state) => {
         if (generation !== this.#generation) return;
@@ -453,15 +421,6 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
         });
       },
     );
-  }
-
-  /** Resolves when no write of this activation is under way: what is read then is what is stored. */
-  #pendingWrites(): Promise<void> {
-    if (this.#writesUnderWay === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onQuietWrites ??= [];
-      this.#onQuietWrites.push(resolve);
-    });
   }
 
   #requeueLoading(): void {

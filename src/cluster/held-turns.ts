@@ -1,0 +1,71 @@
+import type { Command, Effect } from './actor.ts';
+import type { Letter } from './mailbox.ts';
+
+/** A turn whose write is under way, or which waits for one before it. */
+export interface HeldTurn<Received extends Command> {
+  stored: boolean;
+  readonly effects: readonly Effect[];
+  readonly letters: readonly Letter<Received>[];
+}
+
+/** The turns of one activation that aren't stored yet, or that come after such, in order; and the writes under way. */
+export class HeldTurns<Received extends Command> {
+  #turns: HeldTurn<Received>[] = [];
+  #writesUnderWay = 0;
+  #onQuiet: (() => void)[] | undefined;
+
+  get empty(): boolean {
+    return this.#turns.length === 0;
+  }
+
+  /** Nothing is held, and no write is under way. */
+  get quiet(): boolean {
+    return this.#turns.length === 0 && this.#writesUnderWay === 0;
+  }
+
+  /** Holds a turn: `stored` where it wrote nothing, else a write begins, of which `written` must tell. */
+  hold(stored: boolean, effects: readonly Effect[], letters: readonly Letter<Received>[]): HeldTurn<Received> {
+    const held: HeldTurn<Received> = { stored, effects, letters };
+    this.#turns.push(held);
+    if (!stored) this.#writesUnderWay += 1;
+    return held;
+  }
+
+  /** A write has ended, well or not. */
+  written(): void {
+    this.#writesUnderWay -= 1;
+    const waiting = this.#onQuiet;
+    if (this.#writesUnderWay > 0 || waiting === undefined) return;
+    this.#onQuiet = undefined;
+    for (const proceed of waiting) proceed();
+  }
+
+  holds(turn: HeldTurn<Received>): boolean {
+    return this.#turns.includes(turn);
+  }
+
+  /** Takes the turns before which everything is stored. */
+  takeStored(): readonly HeldTurn<Received>[] {
+    let done = 0;
+    while (this.#turns[done]?.stored) done += 1;
+    return done === 0 ? NONE : this.#turns.splice(0, done);
+  }
+
+  /** Lets go of all. */
+  takeAll(): readonly HeldTurn<Received>[] {
+    const all = this.#turns;
+    this.#turns = [];
+    return all;
+  }
+
+  /** Resolves when no write is under way: what is read then is what is stored. */
+  noWrites(): Promise<void> {
+    if (this.#writesUnderWay === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onQuiet ??= [];
+      this.#onQuiet.push(resolve);
+    });
+  }
+}
+
+const NONE: readonly never[] = [];
