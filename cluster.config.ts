@@ -76,7 +76,7 @@ export default defineConfig({
     connectsPerAddress: { perSecond: 200, burst: 2_000 }, // an office behind one address that comes back at once
     refusedTokensPerAddress: { perSecond: 5, burst: 100 }, // guessing, or a client that has gone wild
     framesPerConnection: { perSecond: 500, burst: 2_000 }, // far above any client's need; below what one core decodes in a hundredth
-    refusalsPerConnection: { perSecond: 100, burst: 4_000 }, // who sends on what is refused, whatever it is told, is closed with 4003: each costs as much as a message
+    refusalsPerConnection: { perSecond: 1_000, burst: 10_000 }, // as many as may wait, each refused once a second; who sends on faster, whatever it is told, is closed with 4003
     sendsPerUser: { perSecond: 100, burst: 1_000 }, // a bot; and a device that resends everything it wrote on a flight
     groupChangesPerUser: { perSecond: 10, burst: 100 }, // each of these may touch 1,000 members
     readsPerUser: { perSecond: 100, burst: 500 }, // history, lists, receipts: each may cost a read from disk
@@ -110,7 +110,7 @@ export default defineConfig({
     mailboxClientMax: 2_048, // waiting commands of clients to one actor; above, `overloaded`
     mailboxMax: 16_384, // of any origin: room for what other actors tell it meanwhile
     crashWindowMs: 60_000, // a crash within this time of the last counts as one more in a row
-    quarantineFirstMs: 250, // the pause after the first of them; each further one doubles it
+    quarantineFirstMs: 250, // the pause after the third of them, and after a first failed attempt to read an actor's state; each further one doubles it
     quarantineMaxMs: 60_000, // and no longer than this
     restorePauseMaxMs: 2_000, // between attempts to read an actor's state: when the store is back, so is everybody, soon
     deriveEveryMs: 3_000, // what a crash may cost of watermarks and last seen
@@ -125,9 +125,9 @@ export default defineConfig({
     retentionPauseMs: 3_600_000, // between two walks over all users, which look for events that are too old
     retentionUsersPerSecond: 20, // looked at for events that are too old: a million users in a day, at 2 ms of work a second
     restLookMs: 5_000, // how often it is looked at whether the node is at rest, and could give memory back
-    restCpuPercent: 20, // of one core: less than this is rest; 15,000 silent connections take 8
-    restGrownBytes: 8_388_608, // so many bytes of old objects must have come since they were last looked through
-    restHeapBytesMax: 268_435_456, // above, they aren't: the pause is about a millisecond for each megabyte
+    restCpuPercent: 10, // of one core: less than this is rest; 15,000 silent connections take 2
+    restGrownBytes: 8_388_608, // so many bytes of old objects must have come since they were last looked through, and half of what there was
+    restHeapBytesMax: 134_217_728, // above, they aren't: the pause is about a millisecond for each megabyte
     stopWithinMs: 8_000, // from SIGTERM to exit, however slow the store; below the 10 s that most supervisors give
   },
 

@@ -31,7 +31,7 @@ interface TokenSettings {
   readonly jwksFile: string;
 }
 
-/** From when on the node refuses new work, and how long it takes to stop. */
+/** What the node as a whole keeps to: from when on it refuses new work, how it keeps house, how long it takes to stop. */
 interface NodeSettings extends RestSettings {
   readonly waitingMax: number;
   readonly lagMaxMs: number;
@@ -80,9 +80,9 @@ export const defaults: Config = {
     retentionPauseMs: 3_600_000,
     retentionUsersPerSecond: 20,
     restLookMs: 5_000,
-    restCpuPercent: 20,
+    restCpuPercent: 10,
     restGrownBytes: 8_388_608,
-    restHeapBytesMax: 268_435_456,
+    restHeapBytesMax: 134_217_728,
   },
   storage: defaultLevelSettings,
   log: { level: 'info', format: 'auto' },

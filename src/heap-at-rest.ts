@@ -6,7 +6,7 @@ export interface RestSettings {
   readonly restLookMs: number;
   /** Below this share of one core it is at rest. */
   readonly restCpuPercent: number;
-  /** How many bytes of old objects must have come since the last collection. */
+  /** How many bytes of old objects must have come since the last collection; half of what there was then, if that is more. */
   readonly restGrownBytes: number;
   /** A heap with more old objects than this isn't collected: the pause is about a millisecond for each megabyte. */
   readonly restHeapBytesMax: number;
@@ -38,7 +38,12 @@ export function collectAtRest(clock: Clock, heap: Heap, settings: RestSettings, 
     lookedAt = now;
     const before = heap.oldBytes();
     floor = Math.min(floor, before);
-    if (busyPercent >= settings.restCpuPercent || before - floor < settings.restGrownBytes || before > settings.restHeapBytesMax) return;
+    if (
+      busyPercent >= settings.restCpuPercent ||
+      before - floor < Math.max(settings.restGrownBytes, floor / 2) ||
+      before > settings.restHeapBytesMax
+    )
+      return;
     const began = clock.monotonic();
     heap.collect();
     floor = heap.oldBytes();

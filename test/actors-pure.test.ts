@@ -1,8 +1,8 @@
 import t from 'tap';
 import { refuse } from '../src/actors/effects.ts';
 import { emptyHosted } from '../src/actors/hosted.ts';
-import type { MemberCommand, UserCommand } from '../src/actors/messages.ts';
-import { decideBarRefused, decideBlock } from '../src/actors/preferences.ts';
+import type { Bar, MemberCommand, UserCommand } from '../src/actors/messages.ts';
+import { decideBarRefused, decideBarred, decideBlock } from '../src/actors/preferences.ts';
 import { decideWatchedBy, presenceAlarm } from '../src/actors/presence.ts';
 import { userActor } from '../src/actors/user.ts';
 import { applyUser, type UserEvent } from '../src/actors/user-events.ts';
@@ -38,7 +38,6 @@ t.test('watchers that were lost without a word are forgotten after three silence
 
 t.test('a block that the host of the conversation can’t take is answered, and can be asked again', async (t) => {
   const bob = newUser('bob' as UserId);
-  const conversation = conversationNamed('@eve', bob.id) as ConversationId;
   const ask = { kind: 'block', user: 'eve' as UserId, id: 'b', session: { node: 'n1', id: 1 }, tag: 7 } as const;
   const take = (outcome: Outcome<UserEvent>): readonly Effect[] => {
     for (const event of outcome.events) applyUser(bob, event, testLimits);
@@ -50,9 +49,17 @@ t.test('a block that the host of the conversation can’t take is answered, and 
   if (refused?.kind !== 'tell') throw new Error('the user is told');
   const answers = take(decideBarRefused(bob, refused.command as Extract<MemberCommand, { kind: 'bar-refused' }>));
   t.match(answers, [{ kind: 'emit', tag: 7, frame: { type: 'error', code: 'overloaded', id: 'b', retryAfterMs: 10 } }]);
-  t.same(take(decideBarRefused(bob, { kind: 'bar-refused', conversation, code: 'overloaded', message: '', retryAfterMs: 1 })), []);
-  for (let i = 0; i < 16; i++) take(decideBlock(bob, ask, testLimits));
-  t.throws(() => decideBlock(bob, ask, testLimits), { code: 'overloaded' }, 'who waits is bounded (bounded)');
+  t.equal(bob.blocks?.has('eve' as UserId), false, 'as if it had never been asked');
+
+  // Asked twice: the second is refused, and the first holds.
+  const [first] = take(decideBlock(bob, ask, testLimits));
+  const [second] = take(decideBlock(bob, { ...ask, id: 'b2', tag: 8 }, testLimits));
+  if (first?.kind !== 'tell' || second?.kind !== 'tell') throw new Error('the host is told');
+  const [again] = refuse(second.command as UserCommand, new Failure('overloaded', 'too much'));
+  if (again?.kind !== 'tell') throw new Error('the user is told');
+  t.match(take(decideBarRefused(bob, again.command as Extract<MemberCommand, { kind: 'bar-refused' }>)), [{ tag: 8, frame: { id: 'b2' } }]);
+  t.equal(bob.blocks?.has('eve' as UserId), true);
+  t.match(take(decideBarred(bob, first.command as Bar & { kind: 'bar' })), [{ tag: 7, frame: { type: 'done', id: 'b' } }]);
 });
 
 t.test('conversations that an active user hosts are unloaded when they aren’t needed, and read again when they are', async (t) => {

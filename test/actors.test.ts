@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { ServerFrame } from '../src/actors/messages.ts';
 import { type ConversationId, conversationNamed, type UserId } from '../src/ids.ts';
@@ -591,5 +592,25 @@ t.test('a device that connects again is no longer among those that watch', async
   w.disconnect(bob);
   for (let minute = 0; minute < 5; minute++) await w.pass(60_000);
   t.same(w.region.stats().loaded, { user: 0, group: 0 }, 'so nothing keeps anybody loaded');
+  await w.end();
+});
+
+t.test('a resend while the rows of its id are still on their way to the disk is answered as one (acked-is-stored)', async (t) => {
+  const w = new World();
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  for (let i = 0; i < 4; i++) {
+    for (let j = 0; j < 60; j++) w.tell(alice, submission(alice.user, '@bob', `c${i * 60 + j}`, message('x')));
+    await w.settle();
+  }
+  // The index is derived, and most ids leave the memory; the disk takes its time.
+  w.clock.advance(10_000);
+  for (let i = 0; i < 50; i++) await turn();
+  t.ok(w.disk.waiting > 0);
+  const tag = w.tell(alice, submission(alice.user, '@bob', 'c0', message('x')));
+  for (let i = 0; i < 50; i++) await turn();
+  await w.settle();
+  t.match(alice.answers.get(tag), [{ type: 'sent', clientId: 'c0', seq: 1, duplicate: true }]);
+  t.equal(bob.events.length, 240);
   await w.end();
 });

@@ -88,6 +88,7 @@ const counter: ActorKind<Counter, Count, { readonly kind: 'added'; readonly bad?
     return { writes, effects: [] };
   },
   refuse: (command, failure) => (command.kind === 'gossip' ? [] : [emit(`${command.kind}: ${failure.code}`)]),
+  vital: () => false,
   sheddable: ({ kind }) => kind === 'gossip',
   fromClient: ({ kind }) => kind === 'add',
   dirty: (state) => state.dirty,

@@ -25,6 +25,7 @@ export async function overload(load: Load, job: Extract<Job, { readonly kind: 'o
   // As PROTOCOL.md asks: after the time that was named, and up to as much again.
   const again = new Map<number, number[]>();
   sending.onRefused = (route) => {
+    if (!going) return;
     const due = Math.ceil((arrivedAt + RETRY_AFTER_MS * (1 + Math.random())) / LOOK_EVERY_MS);
     const routes = again.get(due);
     if (routes === undefined) again.set(due, [route]);

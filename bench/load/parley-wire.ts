@@ -145,7 +145,7 @@ export class ParleyUser implements User {
       case 'error':
       case 'reset':
         if (this.#endGrouping()) break;
-        if (scan.sentNumber >= 0 && this.#listener.refused !== undefined) {
+        if (scan.sentNumber >= 0 && scan.refused && this.#listener.refused !== undefined) {
           this.#listener.refused(scan.sentNumber);
           break;
         }

@@ -11,6 +11,8 @@ export class FrameScan {
   /** The number of the message: from the client id of a `sent`, from the text of an `event`; -1 if there is none. */
   sentNumber = -1;
   eventNumber = -1;
+  /** Of an `error`: nothing was stored, and the message may be sent again. */
+  refused = false;
   /** How many entries or items an answer holds. */
   items = 0;
 
@@ -20,6 +22,7 @@ export class FrameScan {
     this.sentNumber = -1;
     this.eventNumber = -1;
     this.items = 0;
+    this.refused = false;
     let pairs = mapPairs(bytes, at);
     let offset = headEnd(bytes, at);
     for (; pairs > 0; pairs--) {
@@ -41,6 +44,9 @@ export class FrameScan {
         break;
       case CURSOR:
         this.cursor = integerAt(bytes, at);
+        break;
+      case CODE:
+        this.refused = REFUSALS.has(typeKeyAt(bytes, at));
         break;
       case CLIENT_ID:
         this.sentNumber = numberIn(bytes, skip(bytes, at) - NUMBER_DIGITS);
@@ -64,6 +70,7 @@ const key = (name: string): number => (name.length << 8) | name.charCodeAt(0);
 const TYPE = key('type');
 const LSN = key('lsn');
 const CURSOR = key('cursor');
+const CODE = key('code');
 const CLIENT_ID = key('clientId');
 const BODY = key('body');
 const ENTRIES = key('entries');
@@ -79,8 +86,13 @@ const CONVERSATIONS = typeKey('conversations');
 const ERROR = typeKey('error');
 const RESET = typeKey('reset');
 
+const REFUSALS: ReadonlySet<number> = new Set(['overloaded', 'rate-limited', 'unavailable'].map(typeKey));
+
+const typeKeyAt = (bytes: Buffer, at: number): number =>
+  (((bytes[at] as number) & 31) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
+
 function typeAt(bytes: Buffer, at: number): FrameType {
-  switch ((((bytes[at] as number) & 31) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number)) {
+  switch (typeKeyAt(bytes, at)) {
     case SENT:
       return 'sent';
     case EVENT:

@@ -9,7 +9,7 @@ import type { User, Wire } from './wire.ts';
 /** How long what is under way may take when the load has ended. */
 const DRAIN_MS = 10_000;
 const CONNECT_AT_ONCE = 50;
-/** Refused messages are replaced at once, hundreds of thousands a second. */
+/** What was refused comes again under a new number, a hundred thousand times a second. */
 const OVERLOAD_SPAN = 1 << 22;
 
 export interface Load {
@@ -132,11 +132,6 @@ export class Sending {
 
   flush(route: number): void {
     (this.#senders[route] as User).flush();
-  }
-
-  /** How many messages are neither answered nor refused. */
-  get unanswered(): number {
-    return this.underWay.count - this.refusals - this.answers;
   }
 
   /** Waits until everything sent has reached everyone; what hasn't by then is lost, and an error. */

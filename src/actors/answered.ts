@@ -41,6 +41,7 @@ const capacityOf = (segment: number): number => Math.min(SEGMENT_IDS_MAX, SEGMEN
 export function remember(answered: Answered, answer: Remembered): void {
   answered.recent.set(answer.clientId, answer);
   answered.unwritten.push(answer);
+  if (answered.absent === answer.clientId) answered.absent = undefined;
 }
 
 /** What has to be read before `recent` can tell whether `clientId` was answered; undefined: nothing. */
@@ -90,7 +91,7 @@ export function deriveAnswered(answered: Answered, user: UserId, epoch: number, 
   answered.unwritten = [];
   while (rest.length > 0) {
     let segment = answered.filters.length - 1;
-    if (segment < 0 || answered.lastCount >= capacityOf(segment)) {
+    if (segment < 0 || answered.lastCount >= capacityOf(segment) || !isPowerOfTwo(answered.filters[segment]?.length ?? 0)) {
       segment += 1;
       answered.filters.push(new Uint8Array((capacityOf(segment) * BITS_PER_ID) / 8));
       answered.lastCount = 0;
@@ -107,7 +108,7 @@ export function deriveAnswered(answered: Answered, user: UserId, epoch: number, 
     const lastLsn = row.at(-1)?.[4] ?? 0;
     const key = segmentKey(segment) + lastLsn.toString(16).padStart(14, '0');
     writes.push({ kind: 'put', table: 'answered', of: user, key, epoch, payload: pack(row) });
-    const payload = pack([answered.lastCount, filter.slice()]);
+    const payload = pack([answered.lastCount, filter]);
     writes.push({ kind: 'put', table: 'filter', of: user, key: filterKey(segment), epoch, payload });
   }
   for (const { clientId, settled } of answered.recent.values()) {
@@ -121,10 +122,13 @@ export function deriveAnswered(answered: Answered, user: UserId, epoch: number, 
 export function restoreFilters(answered: Answered, rows: readonly Row[]): void {
   for (const row of rows) {
     const [count, filter] = unpack(row.payload) as [number, Uint8Array];
-    answered.filters.push(filter.slice());
+    // The row's bytes belong to the store.
+    answered.filters.push(new Uint8Array(filter));
     answered.lastCount = count;
   }
 }
+
+const isPowerOfTwo = (value: number): boolean => (value & (value - 1)) === 0;
 
 /** Two hashes of one id, for double hashing (Kirsch and Mitzenmacher, "Less Hashing, Same Performance", 2006). */
 function hashes(id: string): [number, number] {
@@ -140,8 +144,9 @@ function hashes(id: string): [number, number] {
   return [one >>> 0, (two | 1) >>> 0];
 }
 
-/** A filter has a power of two bits. */
+/** A filter has a power of two bits; one that hasn't is of an older kind, and says nothing. */
 function mayHold(filter: Uint8Array, one: number, two: number): boolean {
+  if (!isPowerOfTwo(filter.length)) return true;
   const mask = filter.length * 8 - 1;
   for (let probe = 0; probe < PROBES; probe++) {
     const bit = (one + Math.imul(probe, two)) & mask;

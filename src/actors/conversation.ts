@@ -54,7 +54,7 @@ function decideCommand(hosted: Hosted, command: HostCommand, now: Moment, limits
       const { by, on } = command;
       const other = userAddress(peerOf(hosted.id, by));
       const effects = [
-        tellMember(userAddress(by), { kind: 'barred', conversation: hosted.id, on }),
+        tellMember(userAddress(by), { kind: 'barred', bar: command }),
         tellMember(other, { kind: 'peer-hidden', conversation: hosted.id, on }),
       ];
       if (!on) {

@@ -46,9 +46,7 @@ export function refuse(command: UserCommand | GroupCommand, failure: Failure): r
     case 'post':
       return [tellMember(userAddress(command.from), { kind: 'refused', clientId: command.clientId, code, message, retryAfterMs })];
     case 'bar':
-      return [
-        tellMember(userAddress(command.by), { kind: 'bar-refused', conversation: command.conversation, code, message, retryAfterMs }),
-      ];
+      return [tellMember(userAddress(command.by), { kind: 'bar-refused', bar: command, code, message, retryAfterMs })];
     case 'submit':
       return [answer(command, errorFrame(failure, { clientId: command.clientId }))];
     default:

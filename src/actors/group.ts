@@ -27,6 +27,7 @@ export function groupActor(limits: MessengerLimits): ActorKind<Hosted, GroupComm
       return { writes, effects };
     },
     refuse,
+    vital: () => false,
     sheddable: ({ kind }) => kind === 'typed',
     fromClient: ({ kind }) => kind === 'post' || kind === 'list-members' || kind === 'list-receipts',
     dirty: isDirty,

@@ -10,7 +10,7 @@ import { putHost, putMember } from './hosted-rows.ts';
 import type { MemberCommand } from './messages.ts';
 import type { OpenEntry, Roster } from './open-entries.ts';
 
-/** What changes a conversation at its host. Only `posted` is in its log; see `concludeHosted`. */
+/** What changes a conversation at its host; times are steady. Only `posted` is in its log; see `concludeHosted`. */
 export type HostEvent =
   | { readonly kind: 'posted'; readonly hosted: Hosted; readonly entry: Entry; readonly roster: Roster; readonly at: number }
   | { readonly kind: 'confirmed'; readonly hosted: Hosted; readonly user: UserId; readonly seq: number }

@@ -38,6 +38,7 @@ export interface Hosted {
   recovering: boolean;
   /** Members whose watermarks the others haven't been told. */
   unannounced: Set<UserId> | undefined;
+  /** When (steady) they are told. */
   announceAt: number;
   /** Times that it was tidied since something happened here. */
   unused: number;

@@ -109,8 +109,19 @@ export type HostCommand =
   | { readonly kind: 'typed'; readonly conversation: ConversationId; readonly user: UserId }
   | (Asked & { readonly kind: 'list-receipts'; readonly conversation: ConversationId; readonly user: UserId; readonly id: string })
   | (Asked & { readonly kind: 'list-members'; readonly conversation: ConversationId; readonly user: UserId; readonly id: string })
-  /** `by` no longer wants direct messages of the other user, or wants them again. Answered by `barred`. */
-  | { readonly kind: 'bar'; readonly conversation: ConversationId; readonly by: UserId; readonly on: boolean };
+  /** `by` no longer wants direct messages of the other user, or wants them again. Answered by `barred` or `bar-refused`. */
+  | ({ readonly kind: 'bar' } & Bar);
+
+/** A `block` or `unblock` on its way to the conversation's host and back. */
+export interface Bar {
+  readonly conversation: ConversationId;
+  readonly by: UserId;
+  readonly on: boolean;
+  /** `by` had it otherwise before. */
+  readonly changes: boolean;
+  /** Who waits for its `done`. */
+  readonly asked: Asked & { readonly id: string };
+}
 
 /** What a group's conversation list line shows of it. */
 export interface GroupSummary {
@@ -147,8 +158,8 @@ export type MemberCommand =
       readonly read: number;
     }
   | { readonly kind: 'typing-by'; readonly conversation: ConversationId; readonly user: UserId }
-  | { readonly kind: 'barred'; readonly conversation: ConversationId; readonly on: boolean }
-  | ({ readonly kind: 'bar-refused'; readonly conversation: ConversationId } & Refusal)
+  | { readonly kind: 'barred'; readonly bar: Bar }
+  | ({ readonly kind: 'bar-refused'; readonly bar: Bar } & Refusal)
   /** The peer of a direct conversation blocks this user, or no longer does. */
   | { readonly kind: 'peer-hidden'; readonly conversation: ConversationId; readonly on: boolean }
   | { readonly kind: 'watched-by'; readonly user: UserId }

@@ -13,6 +13,7 @@ export interface OpenEntry {
   /** Members other than the sender that haven't confirmed. */
   waiting: number;
   senderHas: boolean;
+  /** When (steady) it was posted, or last told again; 0 where it was read back and not told yet. */
   postedAt: number;
   /** The next one with the same client id, of another sender. */
   sameClientId: OpenEntry | undefined;

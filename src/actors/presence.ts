@@ -105,7 +105,7 @@ function forgetWatchers(
   if (steady >= user.watchersDue) {
     const gone: UserId[] = [];
     for (const [watcher, heardAt] of watchers) if (steady - heardAt > MISSES * resubscribeMs) gone.push(watcher);
-    events.push({ kind: 'unwatched', by: gone, nextAt: steady + resubscribeMs });
+    events.push({ kind: 'unwatched', by: gone }, { kind: 'watchers-due', at: steady + resubscribeMs });
     if (gone.length < watchers.size) effects.push(alarm(resubscribeMs));
   } else effects.push(alarm(user.watchersDue - steady));
 }
@@ -168,14 +168,14 @@ export function decideWatchedBy(user: User, watcher: UserId, { steady }: Moment,
   if (full) return { events: NOTHING, effects };
   const events: UserEvent[] = [{ kind: 'watched', by: watcher, heardAt: steady }];
   if (user.watchers === undefined) {
-    events.push({ kind: 'unwatched', by: NOTHING, nextAt: steady + limits.resubscribeMs });
+    events.push({ kind: 'watchers-due', at: steady + limits.resubscribeMs });
     effects.push(alarm(limits.resubscribeMs));
   }
   return { events, effects };
 }
 
 export const decideUnwatchedBy = (user: User, watcher: UserId): Outcome<UserEvent> => ({
-  events: user.watchers?.has(watcher) ? [{ kind: 'unwatched', by: [watcher], nextAt: undefined }] : NOTHING,
+  events: user.watchers?.has(watcher) ? [{ kind: 'unwatched', by: [watcher] }] : NOTHING,
   effects: NOTHING,
 });
 

@@ -27,13 +27,13 @@ export function decideDeliver(user: User, command: Extract<MemberCommand, { kind
     return { events: NOTHING, effects: [tellHost({ kind: 'missing', conversation, user: user.id, after: known })] };
   }
   const unseen = first > known ? batch : batchOf(conversation, entries.slice(known + 1 - first));
-  // A group's line can't be rebuilt from a log that begins in the middle, so its first run carries it.
   const own = submissionsOf(user, unseen.entries);
   const received: UserEvent = {
     kind: 'received',
     batch: unseen,
     firstLsn: user.lsn + 1,
     starts,
+    // A group's line can't be rebuilt from a log that begins in the middle, so its first run carries it.
     summary: starts ? summary : undefined,
     own,
   };

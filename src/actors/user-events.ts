@@ -28,7 +28,9 @@ export type UserEvent =
   | { readonly kind: 'announced'; readonly state: PresenceState }
   | { readonly kind: 'offline-due'; readonly at: number | undefined; readonly lastSeen: number }
   | { readonly kind: 'watched'; readonly by: UserId; readonly heardAt: number }
-  | { readonly kind: 'unwatched'; readonly by: readonly UserId[]; readonly nextAt: number | undefined }
+  | { readonly kind: 'unwatched'; readonly by: readonly UserId[] }
+  /** When (steady) watchers that fell silent are looked for. */
+  | { readonly kind: 'watchers-due'; readonly at: number }
   | { readonly kind: 'watching'; readonly session: Session; readonly users: readonly UserId[]; readonly on: boolean }
   | { readonly kind: 'awaiting-presence'; readonly awaited: AwaitedPresence }
   | { readonly kind: 'presence-known'; readonly user: UserId; readonly state: PresenceState; readonly lastSeen: number | undefined }
@@ -36,7 +38,6 @@ export type UserEvent =
   | { readonly kind: 'muted'; readonly conversation: ConversationId; readonly until: number }
   | { readonly kind: 'visibility'; readonly visibility: Visibility }
   | { readonly kind: 'blocked'; readonly user: UserId; readonly on: boolean }
-  | { readonly kind: 'barring'; readonly conversation: ConversationId; readonly waiter: (Asked & { readonly id: string }) | undefined }
   | { readonly kind: 'expired'; readonly through: number }
   | { readonly kind: 'expiry-looked-for'; readonly nextAt: number }
   | { readonly kind: 'pending-expired'; readonly clientIds: readonly ClientId[] };
@@ -151,7 +152,9 @@ function applyRest(user: User, event: UserEvent): void {
     case 'unwatched':
       for (const watcher of event.by) user.watchers?.delete(watcher);
       if (user.watchers?.size === 0) user.watchers = undefined;
-      user.watchersDue = event.nextAt ?? user.watchersDue;
+      break;
+    case 'watchers-due':
+      user.watchersDue = event.at;
       break;
     case 'watching':
       applyWatching(user, event.session, event.users, event.on);
@@ -190,13 +193,6 @@ function applyRest(user: User, event: UserEvent): void {
       else user.blocks.delete(event.user);
       user.changed = true;
       break;
-    case 'barring': {
-      user.barring ??= new Map();
-      if (event.waiter === undefined) user.barring.delete(event.conversation);
-      else user.barring.set(event.conversation, [...(user.barring.get(event.conversation) ?? []), event.waiter]);
-      if (user.barring.size === 0) user.barring = undefined;
-      break;
-    }
     case 'expired':
       user.floor = event.through;
       user.changed = true;

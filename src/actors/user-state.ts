@@ -75,19 +75,19 @@ export interface User {
   acknowledged: number;
   visibility: Visibility;
   blocks: Set<UserId> | undefined;
-  /** `block`s and `unblock`s that the conversation's host hasn't confirmed. */
-  barring: Map<ConversationId, (Asked & { readonly id: string })[]> | undefined;
   announced: PresenceState;
   /** When (steady) the user is said to be offline. */
   offlineAt: number | undefined;
   lastSeen: number | undefined;
   /** Who watches this user, and when (steady) each last said so. */
   watchers: Map<UserId, number> | undefined;
-  /** When those who no longer say so are looked for. */
+  /** When (steady) those who no longer say so are looked for. */
   watchersDue: number;
   watching: Map<UserId, Watched> | undefined;
   awaited: AwaitedPresence[] | undefined;
+  /** When (steady) those who are watched are told so again. */
   resubscribeAt: number;
+  /** When (steady) events too old are looked for. */
   expireAt: number;
   /** The user row changed. */
   changed: boolean;
@@ -108,7 +108,6 @@ export const newUser = (id: UserId): User => ({
   acknowledged: 0,
   visibility: 'everyone',
   blocks: undefined,
-  barring: undefined,
   announced: 'offline',
   offlineAt: undefined,
   lastSeen: undefined,

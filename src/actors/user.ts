@@ -42,6 +42,7 @@ export function userActor(limits: MessengerLimits): ActorKind<User, UserCommand,
     apply: (user, event) => applyUser(user, event, limits),
     conclude,
     refuse,
+    vital: ({ kind }) => kind === 'disconnect' || kind === 'pull',
     sheddable: ({ kind }) => kind === 'typing' || kind === 'typed' || kind === 'typing-by' || kind === 'receipt',
     fromClient: (command) => 'session' in command && command.kind !== 'disconnect' && command.kind !== 'pull' && command.kind !== 'ack',
     dirty: userDirty,
@@ -184,7 +185,7 @@ function decideSocial(user: User, command: Social, now: Moment, limits: Messenge
     case 'unblock':
       return decideBlock(user, command, limits);
     case 'barred':
-      return decideBarred(user, command.conversation);
+      return decideBarred(user, command.bar);
     case 'bar-refused':
       return decideBarRefused(user, command);
   }

@@ -46,7 +46,7 @@ export interface Surroundings {
 }
 
 /** What a turn has come to so far. */
-interface Yield<Received, Event> {
+interface TurnResult<Received, Event> {
   readonly now: Moment;
   readonly writes: Write[];
   /** Held until everything is stored. */
@@ -62,6 +62,8 @@ interface Yield<Received, Event> {
 type Phase = 'restoring' | 'active' | 'loading' | 'quarantined' | 'gone';
 const ROUNDS_MAX = 8;
 const NOTHING: readonly never[] = [];
+const resting = (forMs: number): Failure =>
+  new Failure('unavailable', 'this actor crashed and is resting; try again later', { retryAfterMs: Math.max(1, Math.ceil(forMs)) });
 const LOST = new Failure('unavailable', 'what this follows from could not be stored; try again', { retryAfterMs: 500 });
 
 /**
@@ -97,6 +99,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   /** When it was last tidied; never, yet. */
   tidiedAt = Number.NEGATIVE_INFINITY;
   #bytes = 0;
+  #restsUntil = 0;
 
   constructor(address: Address, kind: ActorKind<State, Received, Event>, around: Surroundings) {
     this.address = address;
@@ -113,13 +116,10 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   tell(command: Received, losses: number | undefined): readonly Effect[] {
     const { settings } = this.#around;
     if (this.#phase === 'quarantined') {
-      const failure = new Failure('unavailable', 'this actor crashed and is resting; try again later', {
-        retryAfterMs: settings.quarantineFirstMs,
-      });
-      return this.#kind.refuse(command, failure);
+      return this.#kind.refuse(command, resting(this.#restsUntil - this.#around.monotonic()));
     }
     const waiting = this.#mailbox.length;
-    if (waiting >= settings.mailboxClientMax) {
+    if (waiting >= settings.mailboxClientMax && !this.#kind.vital(command)) {
       const shed = this.#kind.sheddable(command);
       if (shed || waiting >= settings.mailboxMax || this.#kind.fromClient(command)) {
         this.#around.shed(command);
@@ -142,7 +142,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     const now: Moment = { wall: this.#around.now(), steady: started };
     this.lastActive = started;
     const taken: Letter<Received>[] = [];
-    const made: Yield<Received, Event> = { now, writes: [], effects: [], early: [], events: [], inward: [] };
+    const made: TurnResult<Received, Event> = { now, writes: [], effects: [], early: [], events: [], inward: [] };
     const lapsed: Letter<Received>[] = [];
     let current: Received | undefined;
     try {
@@ -192,7 +192,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
       this.#crash(taken, current, error);
       return;
     }
-    this.#supervision?.turned();
+    if (taken.length > 0) this.#supervision?.turned();
     this.#refuseLapsed(lapsed);
     this.#submit(made.writes, made.effects, taken);
     if (made.early.length > 0) this.#around.tellEarly(made.early);
@@ -264,7 +264,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#around.run(this);
   }
 
-  #decide(state: State, command: Received, made: Yield<Received, Event>): void {
+  #decide(state: State, command: Received, made: TurnResult<Received, Event>): void {
     let outcome: Outcome<Event>;
     try {
       outcome = this.#kind.decide(state, command, made.now);
@@ -281,7 +281,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   }
 
   /** Concludes the events of a round. */
-  #conclude(state: State, made: Yield<Received, Event>): void {
+  #conclude(state: State, made: TurnResult<Received, Event>): void {
     const { events } = made;
     if (events.length === 0) return;
     made.events = [];
@@ -291,7 +291,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   }
 
   /** Puts each effect where it is carried out from. */
-  #sort(effects: readonly Effect[], made: Yield<Received, Event>): void {
+  #sort(effects: readonly Effect[], made: TurnResult<Received, Event>): void {
     for (const effect of effects) {
       if (effect.kind !== 'tell' || effect.when === 'stored') made.effects.push(effect);
       else if (effect.to.id === this.address.id && effect.to.kind === this.address.kind) made.inward.push(effect.command as Received);
@@ -304,10 +304,10 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     if (writes.length === 0) {
       if (effects.length === 0) return;
       if (this.#held.empty) this.#around.carryOut(this, effects);
-      else this.#held.hold(true, effects, letters);
+      else this.#held.holdQuiet(effects, letters);
       return;
     }
-    const held = this.#held.hold(false, effects, letters);
+    const held = this.#held.holdWriting(effects, letters);
     this.#around.write(writes).then(
       () => {
         this.#held.written();
@@ -342,11 +342,11 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
 
   /** A bug in actor code. The turn is undone and its commands are tried again, but for one that is known to be to blame. */
   #crash(taken: readonly Letter<Received>[], current: Received | undefined, error: unknown): void {
-    this.#around.crashed(this.address, current, error);
     const { settings } = this.#around;
     const commands = taken.map(({ command }) => command);
     this.#supervision ??= new Supervision();
     const { guilty, restMs } = this.#supervision.crashed(commands, current, this.#around.monotonic(), settings);
+    this.#around.crashed(this.address, guilty ?? current, error);
     this.#requeueLoading();
     this.#mailbox.unshift(taken.filter(({ command }) => command !== guilty));
     const outcry: Effect[] = [];
@@ -364,9 +364,8 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#carried = undefined;
     this.#generation += 1;
     const generation = this.#generation;
-    const failure = new Failure('unavailable', 'this actor crashed and is resting; try again later', {
-      retryAfterMs: settings.quarantineFirstMs,
-    });
+    this.#restsUntil = this.#around.monotonic() + restMs;
+    const failure = resting(restMs);
     for (const { command } of this.#mailbox.drain()) this.#around.carryOut(this, this.#kind.refuse(command, failure));
     this.#around.later(restMs, () => {
       if (generation === this.#generation) this.#restore(undefined);
@@ -441,7 +440,9 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
       this.#phase = 'active';
       if (this.#mailbox.length > 0 || this.#flushDue) this.#schedule();
     };
-    this.#around.perform(load).then(
+    // What leaves an actor's memory may still be on its way to the store: all of it is there before anything is looked for.
+    const loaded = this.#held.noWrites().then(() => this.#around.perform(load));
+    loaded.then(
       () => proceed([letter]),
       (error: unknown) => {
         if (generation !== this.#generation) return;

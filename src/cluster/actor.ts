@@ -81,6 +81,8 @@ export interface ActorKind<State, Received extends Command, Event> {
   carry(from: State, to: State): readonly Effect[];
   /** The activation ends by our bug: what to tell those who depend on it, so that they come back. */
   abandon(state: State): readonly Effect[];
+  /** True for commands that nobody tells again: they are taken however many wait, because few can be. */
+  vital(command: Received): boolean;
   /** True for commands whose loss nobody is promised against; these are shed first. */
   sheddable(command: Received): boolean;
   /** True for commands that come from clients; the mailbox takes fewer of these than of the others. */

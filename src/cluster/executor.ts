@@ -34,7 +34,7 @@ export class Executor {
   readonly #free: Carrier[] = [];
   #made = 0;
 
-  /** `crashed` hears of a turn that threw. */
+  /** `crashed` hears of a turn that threw; it says itself what goes wrong with it. */
   constructor(node: string, crashed: (taker: TurnTaker, error: unknown) => void) {
     systems += 1;
     this.#system = start({ name: `${encode(node)}-${systems}` } as never);
@@ -71,11 +71,11 @@ export class Executor {
       onCrash: (_message: unknown, error: unknown, context: { resume: symbol; stop: symbol }) => {
         // An exception in here would wedge the nact actor for good.
         try {
-          this.#giveBack(carrier);
           if (error instanceof TurnFailed) this.#crashed(error.taker, error.cause);
+          this.#giveBack(carrier);
           return context.resume;
         } catch {
-          return context.stop;
+          return context.stop; // and nobody gets this carrier again
         }
       },
     } as never) as Ref<typeof TURN>;

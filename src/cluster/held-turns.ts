@@ -23,11 +23,16 @@ export class HeldTurns<Received extends Command> {
     return this.#turns.length === 0 && this.#writesUnderWay === 0;
   }
 
-  /** Holds a turn: `stored` where it wrote nothing, else a write begins, of which `written` must tell. */
-  hold(stored: boolean, effects: readonly Effect[], letters: readonly Letter<Received>[]): HeldTurn<Received> {
-    const held: HeldTurn<Received> = { stored, effects, letters };
+  /** Holds a turn that wrote nothing, behind those before it. */
+  holdQuiet(effects: readonly Effect[], letters: readonly Letter<Received>[]): void {
+    this.#turns.push({ stored: true, effects, letters });
+  }
+
+  /** Holds a turn whose write begins; `written` is to be called when that has ended. */
+  holdWriting(effects: readonly Effect[], letters: readonly Letter<Received>[]): HeldTurn<Received> {
+    const held: HeldTurn<Received> = { stored: false, effects, letters };
     this.#turns.push(held);
-    if (!stored) this.#writesUnderWay += 1;
+    this.#writesUnderWay += 1;
     return held;
   }
 

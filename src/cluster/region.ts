@@ -106,7 +106,7 @@ export class Region {
       this.#kinds.set(kind.kind, kind);
       this.#hosts.set(kind.kind, new Map());
     }
-    this.#executor = new Executor(parts.node, (taker, error) => (taker as AnyHost).crashedOutside(error));
+    this.#executor = new Executor(parts.node, (taker, error) => this.#crashed(taker as AnyHost, error));
     this.#reads = new ReadGate(parts.settings.readsAtOnceMax, parts.settings.readsWaitingMax);
     this.#alarms = new Alarms(parts.clock, parts.settings.alarmTickMs, (host) => this.#carryOut(host, host.tell(ALARM, undefined)));
     this.#around = this.#surroundings();
@@ -265,6 +265,14 @@ export class Region {
     };
   }
 
+  #crashed(host: AnyHost, error: unknown): void {
+    try {
+      host.crashedOutside(error);
+    } catch (second) {
+      this.#parts.log.error('crash-not-handled', { actor: `${host.address.kind}/${host.address.id}`, error: second });
+    }
+  }
+
   /** One tick's share of the sweep over all activations. */
   #sweepSome(): void {
     if (this.#draining) return;
@@ -281,7 +289,7 @@ export class Region {
       try {
         this.#sweepOne(next.value);
       } catch (error) {
-        next.value.crashedOutside(error);
+        this.#crashed(next.value, error);
       }
     }
   }

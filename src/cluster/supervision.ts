@@ -3,7 +3,7 @@ import type { Command } from './actor.ts';
 export interface SupervisionSettings {
   /** A crash within this time of the last counts as one more in a row. */
   readonly crashWindowMs: number;
-  /** The pause after the first crash in a row that is one too many; each further one doubles it. */
+  /** The pause after the third crash in a row; each further one doubles it. */
   readonly quarantineFirstMs: number;
   readonly quarantineMaxMs: number;
 }

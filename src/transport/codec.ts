@@ -13,8 +13,8 @@ export interface Codec {
   /** Whether its messages are binary on the WebSocket. */
   readonly binary: boolean;
   /**
-   * The frames of a client's message in order, each checked for its form only. Where the message can't be
-   * read on, the last is a `Failure`; a frame too long is an `Oversize`; a body may be a `PackedBody`, or a
+   * The frames of a client's message in order, each checked for its form only. Of a message that can't be
+   * read to its end, only the `Failure` that says why; a frame too long is an `Oversize`; a body may be a `PackedBody`, or a
    * `Failure` where it can't be one. Never throws. Keeps nothing of `message`.
    */
   decode(message: Buffer, limits: FrameLimits): readonly unknown[];

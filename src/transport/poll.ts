@@ -215,7 +215,8 @@ export class Poll implements Receiver, Requester, StreamEnds {
     this.requests.add({ tag, id: undefined, clientId: undefined, late: 'ask-again', since: this.around.clock.monotonic() });
     const limit = this.settings.pollEventsMax;
     this.around.tellUser(this.user, { kind: 'pull', session: this.address, tag, after, limit });
-    return tag;
+    // Refused at once, it is asked for again later.
+    return this.requests.waits(tag) ? tag : 0;
   }
 
   /** Own entries are told as events: `sent` went to whoever posted them. */

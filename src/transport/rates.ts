@@ -15,8 +15,13 @@ export function debtMs(rate: Rate, fullAt: number, now: number): number {
   return wait > 0.001 ? wait : 0;
 }
 
+/** Everything that waits for the same bucket is told the same time: too short a one, and all of it comes again at once. */
+const RETRY_LEAST_MS = 1_000;
+
 export const rateLimited = (name: keyof RateSettings, waitMs: number): Failure =>
-  new Failure('rate-limited', `too many at once (${name}); wait and send again`, { retryAfterMs: Math.ceil(waitMs) });
+  new Failure('rate-limited', `too many at once (${name}); wait and send again`, {
+    retryAfterMs: Math.max(RETRY_LEAST_MS, Math.ceil(waitMs)),
+  });
 
 /** The buckets of all users and addresses. The oldest are forgotten when there are too many, which only gives more. */
 export class Rates {

@@ -10,12 +10,15 @@ export interface WindowSettings {
 const TICK_MS = 100;
 /** While all is well the window widens by a tenth each tick: tenfold in two and a half seconds. */
 const WIDEN = 1.1;
+/** The window doesn't get narrower, and fewer sends in a tick say nothing. */
 const LEAST = 32;
+/** Half a second, which is longer than a disk is busy with itself. */
+const LATE_TICKS = 5;
 
 /**
  * How many requests may wait on the node. What is let in beyond what can be done in time only waits, and makes all wait
- * that come after it. So the window is narrowed to what was done lately times the time it may take (Little's law), by
- * the sends of each tick of which most came late; one conversation whose member is slow narrows nothing.
+ * that come after it. So once most sends have come late for half a second, the window is narrowed to what was done
+ * lately times the time it may take (Little's law). Where nothing queues, late answers narrow nothing: some member is slow.
  */
 export class RequestWindow implements RequestCount {
   waiting = 0;
@@ -24,6 +27,8 @@ export class RequestWindow implements RequestCount {
   private tickedAt: number;
   private inTime = 0;
   private late = 0;
+  /** Ticks in a row of which most sends came late. */
+  private lateTicks = 0;
 
   constructor(settings: WindowSettings, now: number) {
     this.settings = settings;
@@ -47,10 +52,13 @@ export class RequestWindow implements RequestCount {
   private tick(now: number): void {
     const passedMs = now - this.tickedAt;
     const { requestsMax, answerTargetMs } = this.settings;
-    if (this.late > this.inTime) {
-      const inTarget = ((this.late + this.inTime) / passedMs) * answerTargetMs;
-      this.width = Math.max(LEAST, Math.min(this.width, inTarget));
-    } else this.width = Math.min(requestsMax, this.width * WIDEN ** (passedMs / TICK_MS));
+    const answered = this.late + this.inTime;
+    // A few late ones tell of a slow member, a moment of many of a disk that was busy for a moment.
+    if (answered >= LEAST) this.lateTicks = this.late > this.inTime ? this.lateTicks + 1 : 0;
+    else if (this.waiting <= LEAST) this.lateTicks = 0;
+    const inTarget = Math.max(LEAST, (answered / passedMs) * answerTargetMs);
+    if (this.lateTicks >= LATE_TICKS && answered >= LEAST && this.waiting > inTarget) this.width = Math.min(this.width, inTarget);
+    else if (this.lateTicks === 0) this.width = Math.min(requestsMax, this.width * WIDEN ** (passedMs / TICK_MS));
     this.tickedAt = now;
     this.inTime = 0;
     this.late = 0;

@@ -36,6 +36,10 @@ export class Requests {
     this.count.waiting++;
   }
 
+  waits(tag: number): boolean {
+    return this.waiting?.get(tag) !== undefined;
+  }
+
   /** The request that is answered now; undefined where it no longer waits. */
   take(tag: number): Request | undefined {
     const request = this.waiting?.get(tag);

@@ -306,7 +306,8 @@ export class Session implements Requester, Receiver, StreamEnds {
     const tag = this.nextTag();
     this.requests.add({ tag, id: undefined, clientId: undefined, late: 'ask-again', since: this.around.clock.monotonic() });
     this.around.tellUser(this.user, { kind: 'pull', session: this.address, tag, after, limit: this.settings.pullEventsMax });
-    return tag;
+    // Refused at once, it is asked for again later.
+    return this.requests.waits(tag) ? tag : 0;
   }
 
   holdUntil(): number {

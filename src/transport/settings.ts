@@ -100,7 +100,7 @@ export const defaultGatewaySettings: GatewaySettings = {
     connectsPerAddress: { perSecond: 200, burst: 2_000 }, // an office behind one address that comes back at once
     refusedTokensPerAddress: { perSecond: 5, burst: 100 }, // guessing, or a client that has gone wild
     framesPerConnection: { perSecond: 500, burst: 2_000 }, // far above any client's need; below what one core decodes in a hundredth
-    refusalsPerConnection: { perSecond: 100, burst: 4_000 }, // who sends on what is refused, whatever it is told, is closed with 4003: each costs as much as a message
+    refusalsPerConnection: { perSecond: 1_000, burst: 10_000 }, // as many as may wait, each refused once a second; who sends on faster, whatever it is told, is closed with 4003
     sendsPerUser: { perSecond: 100, burst: 1_000 }, // a bot; and a device that resends everything it wrote on a flight
     groupChangesPerUser: { perSecond: 10, burst: 100 }, // each of these may touch 1,000 members
     readsPerUser: { perSecond: 100, burst: 500 }, // history, lists, receipts: each may cost a read from disk

@@ -8,7 +8,7 @@ export interface StreamEnds {
   write(frame: EventsFrame | SomeEvents | Sent): void;
   /** The stream wants something asked for: `ask` is to be called soon, when what was written has left. */
   wants(): void;
-  /** Asks for the events after `after`; gives the tag with which they will come. */
+  /** Asks for the events after `after`; gives the tag with which they will come, or 0 where they won't. */
   pull(after: number): number;
   /** When own entries that come now go out as they are; 0: at once. */
   holdUntil(): number;
