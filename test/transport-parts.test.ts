@@ -365,10 +365,14 @@ t.test('the request window narrows while most sends come late and more wait, and
   window.waiting = 900;
   t.equal(tick(0, 300, 20), 1_000, 'all in time');
   for (let i = 1; i <= 4; i++) t.equal(tick(100 * i, 300, 500), 1_000, 'late, for a moment');
-  t.equal(tick(500, 300, 500), 300, 'late: as many as were done in the time that they may take');
-  t.equal(tick(600, 40, 500), 40);
-  t.ok(Math.abs(tick(700, 40, 50) - 44) < 1e-9, 'in time again: a tenth wider');
-  t.equal(window.most(800 + 10_000), 1_000, 'after ten quiet seconds as wide as ever');
+  t.equal(tick(500, 300, 500), 150, 'late: as many as were done in half the time that they may take');
+  t.equal(tick(600, 100, 500), 50);
+  t.equal(window.mostOfOne(700), 32, 'of which nobody takes all');
+  for (let i = 7; i <= 10; i++) t.equal(tick(100 * i, 100, 50), 50, 'in time again');
+  t.ok(Math.abs(tick(1_100, 100, 50) - 51) < 1e-9, 'for as long as it was late: wider, by little while it is full');
+  window.waiting = 10;
+  t.equal(tick(1_200, 100, 50), 51 * 1.1);
+  t.equal(window.most(1_300 + 10_000), 1_000, 'after ten quiet seconds as wide as ever');
 });
 
 t.test('a narrow request window widens again under a load too small to judge by', async (t) => {
@@ -378,9 +382,9 @@ t.test('a narrow request window widens again under a load too small to judge by'
     for (let i = 0; i < 300; i++) window.answered(500, tick * 100 + 50);
     window.most(tick * 100 + 100);
   }
-  t.equal(window.most(500), 300);
+  t.equal(window.most(500), 150);
   window.waiting = 3;
-  t.ok(window.most(600) > 300);
+  t.ok(window.most(600) > 150);
 });
 
 t.test('conversations with slow members narrow nothing where nothing queues', async (t) => {

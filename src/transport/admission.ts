@@ -24,7 +24,9 @@ export function admit(around: Surroundings, asker: Requester, frame: Frame, now:
   if (kind.rate !== undefined) rates.take(kind.rate, asker.user, now);
   const id = optionalId(frame);
   const waits = kind.answered === 'always' || (kind.answered === 'with-id' && id !== undefined);
-  if (waits && (asker.requests.size + asker.unwritten >= settings.requestsPerConnectionMax || requests.waiting >= requests.most(now))) {
+  const own = asker.requests.size + asker.unwritten;
+  const mostOwn = Math.min(settings.requestsPerConnectionMax, requests.mostOfOne(now));
+  if (waits && (own >= mostOwn || requests.waiting >= requests.most(now))) {
     throw new Failure('overloaded', 'too many requests wait for their answers', { retryAfterMs: settings.overloadedRetryMs });
   }
   const tag = waits ? asker.nextTag() : 0;

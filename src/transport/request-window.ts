@@ -8,17 +8,22 @@ export interface WindowSettings {
 }
 
 const TICK_MS = 100;
-/** While all is well the window widens by a tenth each tick: tenfold in two and a half seconds. */
+/** While all is well the window widens by so much each tick; by little where it is full, since what comes late shows late. */
 const WIDEN = 1.1;
+const WIDEN_FULL = 1.02;
+/** A window is full when so much of it is taken. */
+const FULL = 0.9;
 /** The window doesn't get narrower, and fewer sends in a tick say nothing. */
 const LEAST = 32;
+/** A narrow window is shared by at least so many. */
+const SHARES = 32;
 /** Half a second, which is longer than a disk is busy with itself. */
 const LATE_TICKS = 5;
 
 /**
  * How many requests may wait on the node. What is let in beyond what can be done in time only waits, and makes all wait
  * that come after it. So once most sends have come late for half a second, the window is narrowed to what was done
- * lately times the time it may take (Little's law). Where nothing queues, late answers narrow nothing: some member is slow.
+ * lately times half the time it may take (Little's law). Where nothing queues, late answers narrow nothing: some member is slow.
  */
 export class RequestWindow implements RequestCount {
   waiting = 0;
@@ -42,6 +47,12 @@ export class RequestWindow implements RequestCount {
     return this.width;
   }
 
+  /** Requests of one connection that may wait: while the window is narrow, nobody takes it for themselves. */
+  mostOfOne(now: number): number {
+    const most = this.most(now);
+    return most >= this.settings.requestsMax ? most : Math.max(LEAST, most / SHARES);
+  }
+
   /** A send was answered after so many milliseconds. */
   answered(tookMs: number, now: number): void {
     if (now - this.tickedAt >= TICK_MS) this.tick(now);
@@ -54,11 +65,16 @@ export class RequestWindow implements RequestCount {
     const { requestsMax, answerTargetMs } = this.settings;
     const answered = this.late + this.inTime;
     // A few late ones tell of a slow member, a moment of many of a disk that was busy for a moment.
-    if (answered >= LEAST) this.lateTicks = this.late > this.inTime ? this.lateTicks + 1 : 0;
+    if (answered >= LEAST) this.lateTicks = Math.max(0, this.lateTicks + (this.late > this.inTime ? 1 : -1));
     else if (this.waiting <= LEAST) this.lateTicks = 0;
-    const inTarget = Math.max(LEAST, (answered / passedMs) * answerTargetMs);
-    if (this.lateTicks >= LATE_TICKS && answered >= LEAST && this.waiting > inTarget) this.width = Math.min(this.width, inTarget);
-    else if (this.lateTicks === 0) this.width = Math.min(requestsMax, this.width * WIDEN ** (passedMs / TICK_MS));
+    const inTarget = (answered / passedMs) * answerTargetMs;
+    if (this.lateTicks >= LATE_TICKS && answered >= LEAST && this.waiting > inTarget) {
+      this.width = Math.max(LEAST, Math.min(this.width, inTarget / 2));
+      this.lateTicks = LATE_TICKS;
+    } else if (this.lateTicks === 0) {
+      const widen = this.waiting >= this.width * FULL ? WIDEN_FULL : WIDEN;
+      this.width = Math.min(requestsMax, this.width * widen ** (passedMs / TICK_MS));
+    }
     this.tickedAt = now;
     this.inTime = 0;
     this.late = 0;
