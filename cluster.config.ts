@@ -97,7 +97,9 @@ export default defineConfig({
     lagAfterMs: 5_000, // then it is recorded as lagging, and holds up no acknowledgement
     pendingKeptMs: 30_000, // a send without an answer is forgotten after this; its sender's connection gave up on it before
     askAgainMs: 1_000, // a resend after this long asks the conversation's host again: the first request may have been lost
-    resubscribeMs: 60_000, // who watches says so again this often; one who doesn't, three times in a row, is forgotten
+    resubscribeMs: 60_000, // who watches says so again this often, since an actor that was lost forgets it
+    watchSilencesMax: 3, // who doesn't so many times in a row is forgotten
+    hostedUnusedMax: 12, // times that an actor was tidied (runtime.tidyEveryMs) before a conversation that it hosts and didn't need is unloaded
     redeliverEntriesMax: 128, // entries that a lagging member is told at a time
     expireEveryMs: 3_600_000, // how often an inbox is looked at for what is older than the next says
     inboxKeepMs: 2_592_000_000, // 30 days: a device that was away for longer starts from the conversation list
@@ -116,7 +118,7 @@ export default defineConfig({
     deriveEveryMs: 3_000, // what a crash may cost of watermarks and last seen
     passivateAfterMs: 120_000, // an actor that had nothing to do for this long is unloaded
     activationBytesMax: 1_073_741_824, // memory of all actors; above, the idle ones go first
-    tidyEveryMs: 10_000, // how often an actor's memory is estimated, and conversations that it hosts and didn't need for two minutes are dropped
+    tidyEveryMs: 10_000, // how often an actor's memory is estimated, and what it didn't need lately is dropped
     readsAtOnceMax: 256, // reads of the store under way: enough to keep its threads busy
     readsWaitingMax: 16_384, // a login takes a few; above, `overloaded`
     alarmTickMs: 20, // how exact the times above are kept

@@ -68,6 +68,8 @@ export const defaults: Config = {
     pendingKeptMs: 30_000,
     askAgainMs: 1_000,
     resubscribeMs: 60_000,
+    watchSilencesMax: 3,
+    hostedUnusedMax: 12,
     redeliverEntriesMax: 128,
     expireEveryMs: 3_600_000,
     inboxKeepMs: 2_592_000_000,

@@ -17,9 +17,14 @@ interface Counter {
   readonly id: string;
   count: number;
   dirty: boolean;
+  /** What `look-first` needs was read. */
+  loaded: boolean;
 }
 
 type Count =
+  /** Needs something read, once in each life of the activation. */
+  | { readonly kind: 'look-first'; readonly by: SessionAddress }
+  | { readonly kind: 'leave'; readonly by: SessionAddress }
   | { readonly kind: 'add'; readonly by: SessionAddress }
   | { readonly kind: 'poison'; readonly by: SessionAddress }
   /** Crashes only when the turn is concluded. */
@@ -39,12 +44,20 @@ const counter: ActorKind<Counter, Count, { readonly kind: 'added'; readonly bad?
   kind: 'counter',
   *restore(id) {
     const [rows] = (yield [{ kind: 'forward', log: 'inbox', of: id, after: 0, limit: 1000 }]) as [readonly Row[]];
-    return { id, count: rows.length, dirty: false };
+    return { id, count: rows.length, dirty: false, loaded: false };
   },
-  load: () => undefined,
+  load(state, command) {
+    if (command.kind !== 'look-first' || state.loaded) return undefined;
+    return (function* () {
+      yield [];
+      state.loaded = true;
+    })();
+  },
   decide(state, command) {
     switch (command.kind) {
       case 'add':
+      case 'look-first':
+      case 'leave':
       case 'added-from':
         return { events: [{ kind: 'added' }], effects: [emit(`${state.id}=${state.count + 1}`)] };
       case 'add-there':
@@ -88,7 +101,7 @@ const counter: ActorKind<Counter, Count, { readonly kind: 'added'; readonly bad?
     return { writes, effects: [] };
   },
   refuse: (command, failure) => (command.kind === 'gossip' ? [] : [emit(`${command.kind}: ${failure.code}`)]),
-  vital: () => false,
+  vital: ({ kind }) => kind === 'leave',
   sheddable: ({ kind }) => kind === 'gossip',
   fromClient: ({ kind }) => kind === 'add',
   dirty: (state) => state.dirty,
@@ -217,7 +230,8 @@ t.test('a command that crashes twice is set aside; those around it are decided o
 for (const kind of ['late-poison', 'inward-poison'] as const) {
   t.test(`a ${kind} is found among many by trying them one by one; the others are decided once, and nobody rests`, async (t) => {
     const n = node(t);
-    for (let i = 0; i < 5; i++) n.tell('a', add);
+    for (let i = 0; i < 4; i++) n.tell('a', add);
+    n.tell('a', { kind: 'look-first', by: session });
     n.tell('a', { kind, by: session });
     for (let i = 0; i < 5; i++) n.tell('a', add);
     await n.settle();
@@ -279,8 +293,10 @@ t.test('the mailbox is bounded: gossip is dropped, clients are refused, actors h
   for (let i = 0; i < 5; i++) n.tell('a', { kind: 'gossip' });
   for (let i = 0; i < 15; i++) n.tell('a', { kind: 'added-from', by: session });
   t.same(n.told, [...Array(5).fill('add: overloaded'), ...Array(5).fill('added-from: overloaded')]);
+  for (let i = 0; i < 3; i++) n.tell('a', { kind: 'leave', by: session });
+  t.equal(n.told.length, 10, 'what nobody tells again is taken all the same');
   await n.settle();
-  t.ok(n.told.includes('a=20'));
+  t.ok(n.told.includes('a=23'));
 });
 
 t.test('idle activations are unloaded after a time, and come back as they were', async (t) => {
@@ -353,4 +369,22 @@ t.test('a mailbox gives back what it was given, in order', async (t) => {
   t.equal(mailbox.shift()?.command.kind, '300');
   t.equal(mailbox.drain().length, 199);
   t.equal(mailbox.shift(), undefined);
+});
+
+t.test('an activation whose crash can’t even be handled costs no other its turns', async (t) => {
+  const n = node(t);
+  n.tell('a', add);
+  n.tell('b', add);
+  await n.settle();
+  const abandon = t.capture(counter, 'abandon', () => {
+    throw new TypeError('a bug in the handling of a bug');
+  });
+  n.tell('a', poison());
+  await n.settle();
+  t.ok(abandon().length > 0);
+  for (let i = 0; i < 20; i++) n.tell(`c${i}`, add);
+  n.tell('a', add);
+  await n.settle();
+  t.equal(n.told.filter((frame) => String(frame).startsWith('c')).length, 20);
+  t.ok(n.told.includes('a=2'), 'nor itself for ever');
 });

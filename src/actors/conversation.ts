@@ -24,7 +24,7 @@ export function decideHosted(hosted: Hosted, command: HostCommand, now: Moment, 
 /** With the first command after a restart, what can't be proven confirmed is told again. */
 function recovered(hosted: Hosted, outcome: Outcome<HostEvent>, now: Moment, limits: MessengerLimits): Outcome<HostEvent> {
   if (!hosted.recovering) return outcome;
-  const effects: Effect[] = [...retell(hosted, () => true), ...outcome.effects, alarm(limits.redeliverMs)];
+  const effects: Effect[] = [...retell(hosted, limits, () => true), ...outcome.effects, alarm(limits.redeliverMs)];
   return { events: [...outcome.events, { kind: 'retold', hosted, at: now.steady }], effects };
 }
 
@@ -203,7 +203,7 @@ export function decideHostAlarm(hosted: Hosted, now: Moment, limits: MessengerLi
       for (const user of late) events.push({ kind: 'lagged', hosted, user });
       effects.push(...settledWithout(hosted, late));
     } else {
-      effects.push(...retell(hosted, (user) => late.has(user)));
+      effects.push(...retell(hosted, limits, (user) => late.has(user)));
       events.push({ kind: 'retold', hosted, at: oldest.postedAt });
     }
   }

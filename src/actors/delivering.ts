@@ -46,7 +46,7 @@ export function settledWithout(hosted: Hosted, late: ReadonlySet<UserId>): Effec
 const lacks = (hosted: Hosted, user: UserId, seq: number): boolean => (hosted.members.get(user)?.confirmed ?? 0) < seq;
 
 /** Tells open entries again to the members chosen that lack them, in as few commands as their rosters allow. */
-export function retell(hosted: Hosted, chosen: (user: UserId) => boolean): Effect[] {
+export function retell(hosted: Hosted, limits: MessengerLimits, chosen: (user: UserId) => boolean): Effect[] {
   const effects: Effect[] = [];
   let run: Entry[] = [];
   let roster: Roster = [];
@@ -67,7 +67,7 @@ export function retell(hosted: Hosted, chosen: (user: UserId) => boolean): Effec
       run.at(-1)?.kind === 'message' &&
       open.roster === roster &&
       run.at(-1)?.seq === open.entry.seq - 1 &&
-      run.length < RETELL_ENTRIES;
+      run.length < limits.redeliverEntriesMax;
     if (!follows) tellRun();
     roster = open.roster;
     run.push(open.entry);
@@ -75,9 +75,6 @@ export function retell(hosted: Hosted, chosen: (user: UserId) => boolean): Effec
   tellRun();
   return effects;
 }
-
-/** Open entries that one command carries. */
-const RETELL_ENTRIES = 128;
 
 /** Reads the log after what the member has, and tells it. */
 export function redeliver(hosted: Hosted, user: UserId, after: number, limits: MessengerLimits): Effect {

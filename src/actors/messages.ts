@@ -273,6 +273,8 @@ export interface MessengerLimits {
   readonly pendingKeptMs: number;
   readonly askAgainMs: number;
   readonly resubscribeMs: number;
+  readonly watchSilencesMax: number;
+  readonly hostedUnusedMax: number;
   readonly redeliverEntriesMax: number;
   readonly expireEveryMs: number;
   readonly inboxKeepMs: number;

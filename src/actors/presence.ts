@@ -10,8 +10,6 @@ import { type Session, sameSession, sessionAt, type User } from './user-state.ts
 type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
 
 const NOTHING: readonly never[] = [];
-/** A watched actor that was lost forgets its watchers, so they say again that they watch; one who missed so many times is forgotten. */
-const MISSES = 3;
 
 const tell = (to: UserId, command: MemberCommand): Effect => tellMember(userAddress(to), command);
 
@@ -98,13 +96,13 @@ function forgetWatchers(
   user: User,
   watchers: ReadonlyMap<UserId, number>,
   steady: number,
-  { resubscribeMs }: MessengerLimits,
+  { resubscribeMs, watchSilencesMax }: MessengerLimits,
   events: UserEvent[],
   effects: Effect[],
 ): void {
   if (steady >= user.watchersDue) {
     const gone: UserId[] = [];
-    for (const [watcher, heardAt] of watchers) if (steady - heardAt > MISSES * resubscribeMs) gone.push(watcher);
+    for (const [watcher, heardAt] of watchers) if (steady - heardAt > watchSilencesMax * resubscribeMs) gone.push(watcher);
     events.push({ kind: 'unwatched', by: gone }, { kind: 'watchers-due', at: steady + resubscribeMs });
     if (gone.length < watchers.size) effects.push(alarm(resubscribeMs));
   } else effects.push(alarm(user.watchersDue - steady));

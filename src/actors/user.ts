@@ -53,7 +53,7 @@ export function userActor(limits: MessengerLimits): ActorKind<User, UserCommand,
       (user.pending?.size ?? 0) === 0 &&
       user.watchers === undefined &&
       hostsIdle(user),
-    tidy,
+    tidy: (user) => tidy(user, limits),
     bytes: estimateBytes,
     carry,
     abandon: (user) =>
@@ -301,13 +301,11 @@ const hostsIdle = (user: User): boolean => {
   return true;
 };
 
-/** Conversations that weren't needed while the user was tidied so many times are read again when they are. */
-const UNUSED_MAX = 12;
-
-function tidy(user: User): void {
+/** Conversations that weren't needed for some time are read again when they are. */
+function tidy(user: User, limits: MessengerLimits): void {
   for (const hosted of user.hosted?.values() ?? NOTHING) {
     hosted.unused += 1;
-    if (hosted.unused > UNUSED_MAX && hostedIdle(hosted) && !isDirty(hosted)) user.hosted?.delete(hosted.id);
+    if (hosted.unused > limits.hostedUnusedMax && hostedIdle(hosted) && !isDirty(hosted)) user.hosted?.delete(hosted.id);
   }
 }
 

@@ -349,11 +349,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#around.crashed(this.address, guilty ?? current, error);
     this.#requeueLoading();
     this.#mailbox.unshift(taken.filter(({ command }) => command !== guilty));
-    const outcry: Effect[] = [];
-    if (guilty !== undefined) outcry.push(...this.#kind.refuse(guilty, Failure.from(error)));
-    const lost = this.#state ?? this.#carried;
-    if (lost !== undefined) outcry.push(...this.#kind.abandon(lost));
-    this.#around.carryOut(this, outcry);
+    this.#around.carryOut(this, this.#outcry(guilty, error));
     if (restMs === 0) {
       this.#restore(undefined);
       return;
@@ -370,6 +366,18 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#around.later(restMs, () => {
       if (generation === this.#generation) this.#restore(undefined);
     });
+  }
+
+  /** Who is told of a crash. That may throw, too; then nobody is, and the activation starts again all the same. */
+  #outcry(guilty: Received | undefined, error: unknown): readonly Effect[] {
+    const lost = this.#state ?? this.#carried;
+    try {
+      const refusals = guilty === undefined ? NOTHING : this.#kind.refuse(guilty, Failure.from(error));
+      return lost === undefined ? refusals : [...refusals, ...this.#kind.abandon(lost)];
+    } catch (second) {
+      this.#around.crashed(this.address, guilty, second);
+      return NOTHING;
+    }
   }
 
   /** Gets the state from the store, once no write is under way, and what isn't stored from the lost state. */

@@ -29,6 +29,8 @@ export const testLimits: MessengerLimits = {
   pendingKeptMs: 30_000,
   askAgainMs: 1000,
   resubscribeMs: 60_000,
+  watchSilencesMax: 3,
+  hostedUnusedMax: 12,
   redeliverEntriesMax: 128,
   expireEveryMs: 3_600_000,
   inboxKeepMs: 30 * 86_400_000,
