@@ -37,7 +37,8 @@ export async function prepareDirectory(data: string): Promise<void> {
     await makeDirectory(data);
     await access(data, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new Failure('unavailable', `the data directory ${data} can't be used (${code(error)}); give another with --data`, {
+    const why = code(error) === 'EEXIST' ? 'it is a file' : code(error);
+    throw new Failure('unavailable', `the data directory ${data} can't be used (${why}); give another with --data`, {
       cause: error,
     });
   }
@@ -85,7 +86,8 @@ export async function readNote(data: string): Promise<NodeNote | undefined> {
   try {
     return JSON.parse(await readFile(noteFile(data), 'utf8')) as NodeNote;
   } catch (error) {
-    if (isAbsent(error)) return undefined;
+    // One that a power cut left unfinished tells as little as none.
+    if (isAbsent(error) || error instanceof SyntaxError) return undefined;
     throw new Failure('unavailable', `${noteFile(data)} can't be read (${code(error)})`, { cause: error });
   }
 }

@@ -46,6 +46,17 @@ export interface NodeParts {
 /** What clients ask for that is answered only once it is stored. */
 const STORING: ReadonlySet<SessionCommand['kind']> = new Set(['submit', 'mute', 'block', 'unblock', 'settings']);
 
+/** RFC 7518, 3.2: a key for HS256 has at least as many bits as the hash. */
+const SECRET_BYTES_MIN = 32;
+
+function refuseShortSecret(secret: string | undefined): void {
+  if (secret === undefined || Buffer.byteLength(secret) >= SECRET_BYTES_MIN) return;
+  throw new Failure(
+    'bad-field',
+    `PARLEY_SECRET has ${Buffer.byteLength(secret)} bytes, and should have ${SECRET_BYTES_MIN} or more: who guesses it can be anyone`,
+  );
+}
+
 /** Refuses a port that is taken before anything is touched. The gateway could share it, and must not. */
 async function checkPort(host: string, port: number): Promise<void> {
   if (port === 0) return;
@@ -58,7 +69,8 @@ async function checkPort(host: string, port: number): Promise<void> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const problem = code === 'EADDRINUSE' ? `port ${port} is in use` : `port ${port} of ${host} can't be listened on (${code})`;
-    throw new Failure('unavailable', `${problem}; give another with --port`, { cause: error });
+    const flag = code === 'ENOTFOUND' || code === 'EADDRNOTAVAIL' || code === 'EAI_AGAIN' ? '--host' : '--port';
+    throw new Failure('unavailable', `${problem}; give another with ${flag}`, { cause: error });
   }
   await new Promise<void>((resolve) => probe.close(() => resolve()));
 }
@@ -95,6 +107,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
 async function open(parts: NodeParts, opened: Opened): Promise<Node> {
   const { config, log, clock = systemClock } = parts;
   const { data } = config;
+  refuseShortSecret(parts.secret);
   await refuseSecondNode(data, await readNote(data), parts.secret ?? (await readSecret(data)), clock.now());
   await checkPort(config.listen.host, config.listen.port);
   await prepareDirectory(data);

@@ -1,4 +1,6 @@
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import t from 'tap';
 import { Failure } from '../src/failure.ts';
 import { openLog } from '../src/log-output.ts';
@@ -90,4 +92,20 @@ t.test('work is refused while too much waits or the process comes late, and take
   problem = undefined;
   clock.advance(1_000);
   t.match(overload.refusesWrites(), { code: 'unavailable' }, 'it looks no more');
+});
+
+t.test('key files that can’t be used, and a secret that can be guessed, are refused in one sentence', async (t) => {
+  const file = join(await temporaryDirectory(t), 'key');
+  await t.rejects(startNode(t, { tokens: { publicKeyFile: file } }), { message: `tokens.publicKeyFile: ${file} can't be read (ENOENT)` });
+  await writeFile(file, 'no key');
+  await t.rejects(startNode(t, { tokens: { publicKeyFile: file } }), { message: `tokens.publicKeyFile: ${file} holds no PEM public key` });
+  await t.rejects(startNode(t, { tokens: { jwksFile: file } }), { message: `tokens.jwksFile: ${file} holds no JWKS` });
+  await t.rejects(startNode(t, {}, { secret: 'short' }), { message: /PARLEY_SECRET has 5 bytes/ });
+});
+
+t.test('a note that a power cut left unfinished keeps no node from starting', async (t) => {
+  const data = await temporaryDirectory(t);
+  await writeFile(join(data, 'node.json'), '{"pid"');
+  const node = await startNode(t, { data });
+  t.equal((await fetch(`${node.url}/readyz`)).status, 200);
 });

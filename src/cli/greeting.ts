@@ -4,14 +4,21 @@ import type { Config } from '../config.ts';
 /** The command that prints a token of the node on this data. */
 export function tokenCommand(user: string, config: Config): string {
   const data = relative('.', config.data);
-  if (data === 'data') return `npx parley token ${user}`;
-  return `npx parley token ${user} --data ${data.startsWith('..') ? config.data : data}`;
+  const secret = process.env['PARLEY_SECRET'] ? 'PARLEY_SECRET=… ' : '';
+  if (data === 'data') return `${secret}npx parley token ${user}`;
+  return `${secret}npx parley token ${user} --data ${data.startsWith('..') ? config.data : data}`;
 }
+
+const keeps = ({ store, data }: Config): string =>
+  store === 'memory' ? 'keeps nothing: it forgets everything when it stops' : `keeps everything in ${data}`;
+
+const everywhere = ({ listen: { host } }: Config): string =>
+  host === '0.0.0.0' || host === '::' ? '\n(on all addresses of this machine; with --host 127.0.0.1 on this machine alone)' : '';
 
 /** What a person needs who has just started a node. */
 export function greeting(config: Config, node: { readonly url: string; readonly wsUrl: string }): string {
   return `
-Parley listens on ${node.url} and keeps everything in ${config.data}
+Parley listens on ${node.url} and ${keeps(config)}${everywhere(config)}
 
 Two people to try it with, each in a terminal of their own:
 

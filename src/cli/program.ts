@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import type { Flags } from '../config-load.ts';
+import { type Flags, unknownVariables } from '../config-load.ts';
 import { StartError } from '../storage/start-error.ts';
 import { showConfig } from './show-config.ts';
 import { status } from './status.ts';
@@ -12,7 +12,7 @@ Try it:
   npx parley token alice             a token to connect with as alice
   npx parley status                  how the node on ./data is doing
 
-Each flag has a variable of the same name: --port is PARLEY_PORT, --data is PARLEY_DATA. Flags win over
+--port, --host, --data, --config and --limits have variables of the same names: PARLEY_PORT and so on. Flags win over
 variables, variables over the file, the file over the defaults: \`parley config\` shows what came from where.
 PARLEY_SECRET signs tokens; without it a secret is made on first start and kept in DATA/secret.`;
 
@@ -66,7 +66,7 @@ export function program(): Command {
     .description('A messenger server that keeps its promise: acknowledged messages are never lost, doubled or out of order.')
     .helpCommand('help [command]', 'what a command does and takes')
     .version(version(), '-V, --version', 'the version of Parley')
-    .showHelpAfterError('(parley --help says what there is)')
+    .showHelpAfterError('(npx parley --help says what there is; with the name of a command before it, what that takes)')
     .addHelpText('after', EXAMPLES);
   network(parley.command('start'))
     .description('run a node')
@@ -88,5 +88,10 @@ export function program(): Command {
     .description('the configuration in force, and where each value came from')
     .option('--json', 'for machines')
     .action((flags: Flags & { json?: true }) => showConfig(flags));
+  parley.hook('preAction', () => {
+    for (const variable of unknownVariables(process.env)) {
+      process.stderr.write(`parley: ${variable} is no variable of Parley's; npx parley --help says which there are\n`);
+    }
+  });
   return parley;
 }

@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts';
-import { type Flags, loadConfig, unknownVariables } from '../config-load.ts';
+import { type Flags, loadConfig } from '../config-load.ts';
 import type { Log } from '../log.ts';
 import { openLog } from '../log-output.ts';
 import { type Node, startNode } from '../main.ts';
@@ -16,11 +16,10 @@ export async function start(flags: Flags): Promise<void> {
   process.stdout.on('error', () => {}); // whoever read the log has gone; the node goes on
   const log = openLog({ level: config.log.level, format: text ? 'text' : 'json', now: Date.now }, process.stdout);
   dieOnBugs(log);
-  for (const variable of unknownVariables(process.env))
-    log.warn('unknown-variable', { variable, advice: '`parley --help` says which there are' });
   const starting = startNode({ config, log, secret: process.env['PARLEY_SECRET'] || undefined });
   stopOnSignals(starting, config, log);
   const node = await starting;
+  if (config.store === 'memory') log.warn('memory-store', { advice: 'everything is forgotten when the node stops' });
   if (!config.rates.on) log.warn('limits-off', { advice: 'nobody’s rate is limited: for benches and tests only' });
   if (text) process.stdout.write(greeting(config, node));
   else announce(node, config, log);

@@ -39,10 +39,13 @@ function asTable(found: NodeStatus, url: string): string {
     ['store', `${store.engine}, ${counted(store.writesPending, 'write')} waiting${free(store.diskFreeBytes)}`],
     ['memory', `${megabytes(memory.rss)}, ${megabytes(memory.heapUsed)} of it JavaScript's`],
   ];
-  if (found.lagMs >= 1) rows.push(['busy', `it comes ${found.lagMs.toFixed(0)} ms late to what it has to do`]);
+  if (found.lagMs >= BUSY_MS) rows.push(['busy', `it comes ${found.lagMs.toFixed(0)} ms late to what it has to do`]);
   if (store.refusing !== undefined) rows.push(['takes no writes', store.refusing]);
   return `${rows.map(([name, value]) => `${name.padEnd(16)}${value}`).join('\n')}\n`;
 }
+
+/** Coming later than this to what it has to do, a node has too much of it. */
+const BUSY_MS = 50;
 
 const count = (value: number): string => Math.round(value).toLocaleString('en');
 const counted = (value: number, noun: string): string => `${count(value)} ${noun}${Math.round(value) === 1 ? '' : 's'}`;

@@ -169,7 +169,7 @@ const FORMAT = /^parley store (\d+)\n$/;
 async function prepare(directory: string): Promise<void> {
   const path = join(directory, 'format');
   try {
-    await mkdir(directory, { recursive: true });
+    await mkdir(directory, { recursive: true, mode: 0o700 });
     const names = await readdir(directory);
     if (names.includes('format')) return checkFormat(directory, await readFile(path, 'utf8'));
     if (names.includes('CURRENT')) throw new StartError(`${directory} holds a LevelDB database that isn't Parley's.`);

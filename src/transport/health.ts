@@ -42,6 +42,7 @@ export function serveHealth(app: TemplatedApp, { verify, notReady, status }: Hea
     const exchange = new Exchange(response);
     if (method === undefined) return exchange.fail(new Failure('not-found', 'there is nothing here; PROTOCOL.md lists what there is'));
     if (request.getUrl() === '/v1/ws') return exchange.fail(new Failure('bad-frame', 'this is for WebSockets'), {}, '426 Upgrade Required');
+    exchange.allow(method);
     exchange.fail(new Failure('bad-frame', `the method here is ${method}`), {}, '405 Method Not Allowed');
   });
 }

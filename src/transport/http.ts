@@ -29,6 +29,7 @@ export class Exchange {
   private readonly response: HttpResponse;
   private state: 'open' | 'done' = 'open';
   private left: (() => void) | undefined;
+  private allowed: string | undefined;
 
   constructor(response: HttpResponse) {
     this.response = response;
@@ -50,6 +51,11 @@ export class Exchange {
   fail(failure: Failure, names: { readonly id?: string; readonly clientId?: string } = {}, status = STATUS[failure.code]): void {
     const { code, message, retryAfterMs } = failure;
     this.end(status, JSON.stringify({ type: 'error', code, message, ...names, retryAfterMs }), retryAfterMs);
+  }
+
+  /** The method that would have been right; to be said before the answer. */
+  allow(method: string): void {
+    this.allowed = method;
   }
 
   /** Breaks the connection off: for requests that never end. */
@@ -92,6 +98,7 @@ export class Exchange {
     const { response } = this;
     response.cork(() => {
       response.writeStatus(status).writeHeader('Content-Type', 'application/json').writeHeader('Cache-Control', 'no-store');
+      if (this.allowed !== undefined) response.writeHeader('Allow', this.allowed);
       if (retryAfterMs !== undefined) response.writeHeader('Retry-After', String(Math.ceil(retryAfterMs / 1000)));
       response.end(Buffer.from(json), then === 'close'); // bytes: see Outbox
     });

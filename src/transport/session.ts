@@ -345,11 +345,13 @@ export class Session implements Requester, Receiver, StreamEnds {
 
   sweep(second: number): void {
     const { helloTimeoutMs, silenceMaxMs, pingPeriodMs, slowMaxMs, requestTimeoutMs } = this.settings;
+    // Seconds are whole: it was heard up to one later than `heardAt` says.
+    const heardMs = (second - this.heardAt - 1) * 1000;
     if (this.state === 'new') {
-      if ((second - this.heardAt) * 1000 >= helloTimeoutMs) this.refuse(new Failure('hello-first', 'no hello came in time'), undefined);
+      if (heardMs >= helloTimeoutMs) this.refuse(new Failure('hello-first', 'no hello came in time'), undefined);
       return;
     }
-    if ((second - this.heardAt) * 1000 >= silenceMaxMs) return this.close(CLOSE.silent, 'nothing was heard');
+    if (heardMs >= silenceMaxMs) return this.close(CLOSE.silent, 'nothing was heard');
     if (this.outbox.stuckFor(second) * 1000 >= slowMaxMs) return this.close(CLOSE.slow, 'nothing was read');
     if (this.around.clock.now() >= this.expiresAt) {
       return this.end(new Failure('token-expired', 'the token has expired: get a new one, then connect'));

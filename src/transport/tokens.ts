@@ -129,12 +129,43 @@ interface NamedKey {
 
 async function keysOf({ publicKeyFile, jwksFile }: KeySettings): Promise<readonly NamedKey[]> {
   const keys: NamedKey[] = [];
-  if (publicKeyFile !== '') keys.push(publicKey(createPublicKey(await readFile(publicKeyFile, 'utf8')), undefined, publicKeyFile));
+  if (publicKeyFile !== '') {
+    const pem = await readKeyFile('tokens.publicKeyFile', publicKeyFile);
+    keys.push(
+      publicKey(
+        keyIn('tokens.publicKeyFile', publicKeyFile, 'PEM public key', () => createPublicKey(pem)),
+        undefined,
+        publicKeyFile,
+      ),
+    );
+  }
   if (jwksFile !== '') {
-    const { keys: listed } = JSON.parse(await readFile(jwksFile, 'utf8')) as { keys: (JsonWebKey & { kid?: string })[] };
-    for (const key of listed) keys.push(publicKey(createPublicKey({ key, format: 'jwk' }), key.kid, jwksFile));
+    const text = await readKeyFile('tokens.jwksFile', jwksFile);
+    const listed = keyIn('tokens.jwksFile', jwksFile, 'JWKS', () =>
+      (JSON.parse(text) as { keys: (JsonWebKey & { kid?: string })[] }).keys.map((key) => ({
+        id: key.kid,
+        key: createPublicKey({ key, format: 'jwk' }),
+      })),
+    );
+    for (const { id, key } of listed) keys.push(publicKey(key, id, jwksFile));
   }
   return keys;
+}
+
+async function readKeyFile(setting: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new Failure('bad-field', `${setting}: ${file} can't be read (${(cause as NodeJS.ErrnoException).code})`, { cause });
+  }
+}
+
+function keyIn<Key>(setting: string, file: string, what: string, read: () => Key): Key {
+  try {
+    return read();
+  } catch (cause) {
+    throw new Failure('bad-field', `${setting}: ${file} holds no ${what}`, { cause });
+  }
 }
 
 function publicKey(key: KeyObject, id: string | undefined, file: string): NamedKey {

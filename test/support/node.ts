@@ -47,7 +47,11 @@ function recordingLog(errors: string[]): Log {
 const heldOpen = (): readonly string[] => process.getActiveResourcesInfo().sort();
 
 /** A node in this process, on LevelDB in a directory of its own. When the test ends it stops, and leaves nothing behind. */
-export async function startNode(t: Test, overrides: ConfigFile = {}, parts: Pick<NodeParts, 'openStore'> = {}): Promise<TestNode> {
+export async function startNode(
+  t: Test,
+  overrides: ConfigFile = {},
+  parts: Pick<NodeParts, 'openStore' | 'secret'> = {},
+): Promise<TestNode> {
   const data = overrides.data ?? (await temporaryDirectory(t));
   const config = testConfig(data, overrides);
   const errors: string[] = [];
