@@ -82,6 +82,7 @@ export default defineConfig({
     readsPerUser: { perSecond: 100, burst: 500 }, // history, lists, receipts: each may cost a read from disk
     typingPerUser: { perSecond: 10, burst: 50 }, // told to every member of a group
     settingsPerUser: { perSecond: 20, burst: 200 }, // mute, block, presence, watch
+    watchedPerUser: { perSecond: 200, burst: 5_000 }, // names in watch and unwatch, on all devices together: each wakes an actor up
   },
 
   // What users and groups keep to.

@@ -388,3 +388,22 @@ t.test('an activation whose crash can’t even be handled costs no other its tur
   t.equal(n.told.filter((frame) => String(frame).startsWith('c')).length, 20);
   t.ok(n.told.includes('a=2'), 'nor itself for ever');
 });
+
+t.test('a turn whose write may still succeed isn’t refused because one after it fails (acked-is-stored)', async (t) => {
+  const n = node(t);
+  n.tell('a', add);
+  while (n.disk.waiting === 0) await turn();
+  n.tell('a', { kind: 'added-from', by: session });
+  while (n.disk.waiting === 1) await turn();
+  n.disk.hangs = (writes) => writes.some((write) => write.kind === 'append' && write.first === 1);
+  n.disk.failing = true;
+  await n.disk.flush();
+  for (let i = 0; i < 10; i++) await turn();
+  t.same(n.told, ['added-from: unavailable']);
+  n.disk.hangs = () => false;
+  await n.settle();
+  t.same(n.told, ['added-from: unavailable', 'a=1']);
+  n.tell('a', add);
+  await n.settle();
+  t.equal(n.told.at(-1), 'a=2');
+});

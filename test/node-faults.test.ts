@@ -113,3 +113,31 @@ t.test('more work than fits: what is taken is done, the rest is told when to com
   await received(t, bob, all.flat());
   await Promise.all([bob, ...senders].map((client) => client.end()));
 });
+
+t.test('a post is answered though its user refuses frames at once (always-answered)', async (t) => {
+  const node = await startNode(t, { runtime: { mailboxClientMax: 1 } });
+  const answer = await fetch(`${node.url}/v1/frames?device=d`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${node.token('alice')}` },
+    body: JSON.stringify(ids('p', 20).map((id) => send(id))),
+  });
+  const { frames } = (await answer.json()) as { frames: Frame[] };
+  t.same(
+    frames.map(({ clientId }) => clientId),
+    ids('p', 20),
+  );
+  t.ok(frames.some(({ type }) => type === 'sent'));
+  t.ok(frames.some(({ code }) => code === 'overloaded'));
+});
+
+t.test('a post that isn’t UTF-8 is refused, and nothing of it is changed and stored', async (t) => {
+  const node = await startNode(t);
+  const [before, after] = ['{"type":"send","conversation":"@bob","clientId":"u","body":{"text":"', '"}}'].map((text) => Buffer.from(text));
+  const answer = await fetch(`${node.url}/v1/frames?device=d`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${node.token('alice')}` },
+    body: Buffer.concat([before as Buffer, Buffer.of(0xff, 0xfe), after as Buffer]),
+  });
+  t.equal(answer.status, 400);
+  t.match(await answer.json(), { type: 'error', code: 'bad-frame' });
+});

@@ -489,3 +489,8 @@ t.test('packed times are numbers to a decoder with its defaults', async (t) => {
   const message = msgpack.encode([{ type: 'page', id: 'h', conversation: '@bob', entries: [entry], more: false }]);
   t.match(unpackByDefault(message as Uint8Array), { entries: [{ at: 1_700_000_000_000 }] });
 });
+
+t.test('a user who stands in a list more than once counts once', async (t) => {
+  const users = Array.from({ length: settings.watchMax + 1 }, () => 'bob');
+  t.match(kindOf('watch').command({ type: 'watch', users }, asker, 0), { kind: 'watch', users: ['bob'] });
+});

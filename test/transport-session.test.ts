@@ -547,3 +547,14 @@ t.test('who sends on, whatever is refused, is closed; who stops in time is not',
   for (let i = 0; i < 30; i++) wild.say({ type: 'ping' });
   t.equal(wild.socket.closed, 4003);
 });
+
+t.test('watching is paid for by the name, on all devices of a user together', async (t) => {
+  const rates = { ...defaultGatewaySettings.rates, watchedPerUser: { perSecond: 1, burst: 5 } };
+  const world = await new World({ rates }).open();
+  world.say({ type: 'watch', users: ['a', 'b', 'c'] });
+  world.say({ type: 'unwatch', users: ['a', 'b', 'c'], id: 'u' });
+  await turn();
+  t.equal(world.count('watch'), 1);
+  t.equal(world.count('unwatch'), 0);
+  t.match(world.socket.frames.at(-1), { type: 'error', code: 'rate-limited', id: 'u' });
+});

@@ -2,7 +2,7 @@ import { Failure } from '../failure.ts';
 import type { Write } from '../storage/store.ts';
 import { type ActorKind, type Address, ALARM, type Command, type Effect, type Moment, type Outcome, type Reading } from './actor.ts';
 import type { TurnTaker } from './executor.ts';
-import { HeldTurns } from './held-turns.ts';
+import { type HeldTurn, HeldTurns } from './held-turns.ts';
 import { type Letter, Mailbox, type WaitingCount } from './mailbox.ts';
 import { Supervision, type SupervisionSettings } from './supervision.ts';
 
@@ -62,6 +62,7 @@ interface TurnResult<Received, Event> {
 type Phase = 'restoring' | 'active' | 'loading' | 'quarantined' | 'gone';
 const ROUNDS_MAX = 8;
 const NOTHING: readonly never[] = [];
+const UNKNOWN = new Failure('timeout', 'it is not known whether this was stored; send it again', { retryAfterMs: 500 });
 const resting = (forMs: number): Failure =>
   new Failure('unavailable', 'this actor crashed and is resting; try again later', { retryAfterMs: Math.max(1, Math.ceil(forMs)) });
 const LOST = new Failure('unavailable', 'what this follows from could not be stored; try again', { retryAfterMs: 500 });
@@ -249,7 +250,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#scheduled = false;
     this.#mailbox.drain();
     this.#phase = 'gone';
-    this.#held.takeAll();
+    this.#held.drop();
     this.#generation += 1;
     this.#state = undefined;
   }
@@ -317,7 +318,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
       (error: unknown) => {
         this.#around.lost();
         this.#held.written();
-        if (this.#held.holds(held)) this.#lose(Failure.from(error));
+        this.#lose(held, Failure.from(error));
       },
     );
   }
@@ -327,12 +328,19 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     for (const { effects } of this.#held.takeStored()) this.#around.carryOut(this, effects);
   }
 
-  /** A write failed: undo the turns whose writes aren't stored, and start again from the store. */
-  #lose(failure: Failure): void {
+  /**
+   * A write failed: undo its turn and those after it, and start again from the store. Turns before it stay held, for
+   * their own writes may succeed yet.
+   */
+  #lose(failed: HeldTurn<Received>, failure: Failure): void {
     this.#release();
+    const lost = this.#held.takeFrom(failed);
+    if (lost.length === 0) return;
     const refusals: Effect[] = [];
-    for (const { letters } of this.#held.takeAll()) {
-      for (const { command } of letters) refusals.push(...this.#kind.refuse(command, failure));
+    for (const turn of lost) {
+      // Where writes aren't ordered, one after the failed one may be stored all the same.
+      const told = turn === failed || this.#around.ordered ? failure : UNKNOWN;
+      for (const { command } of turn.letters) refusals.push(...this.#kind.refuse(command, told));
     }
     this.#requeueLoading();
     // Where a crash came before, the state is being restored already, or rests.

@@ -45,10 +45,6 @@ export class HeldTurns<Received extends Command> {
     for (const proceed of waiting) proceed();
   }
 
-  holds(turn: HeldTurn<Received>): boolean {
-    return this.#turns.includes(turn);
-  }
-
   /** Takes the turns before which everything is stored. */
   takeStored(): readonly HeldTurn<Received>[] {
     let done = 0;
@@ -56,11 +52,15 @@ export class HeldTurns<Received extends Command> {
     return done === 0 ? NONE : this.#turns.splice(0, done);
   }
 
+  /** Takes a turn and all after it; none, where it is no longer held. What is before it may be stored yet. */
+  takeFrom(turn: HeldTurn<Received>): readonly HeldTurn<Received>[] {
+    const at = this.#turns.indexOf(turn);
+    return at < 0 ? NONE : this.#turns.splice(at);
+  }
+
   /** Lets go of all. */
-  takeAll(): readonly HeldTurn<Received>[] {
-    const all = this.#turns;
+  drop(): void {
     this.#turns = [];
-    return all;
   }
 
   /** Resolves when no write is under way: what is read then is what is stored. */

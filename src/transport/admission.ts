@@ -17,7 +17,14 @@ export interface Requester extends Asker {
  * Checks one frame and tells its user, or throws the `Failure` that says why not. Gives the tag of the answer,
  * or 0 where there will be none. `shed`: why no work is taken at this moment.
  */
-export function admit(around: Surroundings, asker: Requester, frame: Frame, now: number, shed: Failure | undefined): number {
+export function admit(
+  around: Surroundings,
+  asker: Requester,
+  frame: Frame,
+  now: number,
+  shed: Failure | undefined,
+  claim?: (tag: number) => void,
+): number {
   const { settings, rates, requests } = around;
   const kind = kindOf(typeOf(frame));
   if (shed !== undefined && kind.answered !== 'never') throw shed;
@@ -31,11 +38,14 @@ export function admit(around: Surroundings, asker: Requester, frame: Frame, now:
   }
   const tag = waits ? asker.nextTag() : 0;
   const command = kind.command(frame, asker, tag);
+  if (command.kind === 'watch' || command.kind === 'unwatch') rates.take('watchedPerUser', asker.user, now, command.users.length);
   const { clientId } = frame;
   if (waits) {
     const valid = command.kind === 'submit' || (typeof clientId === 'string' && isClientId(clientId));
     asker.requests.add({ tag, id, clientId: valid ? (clientId as string) : undefined, late: kind.late, since: now });
   }
+  // It may be answered before this returns.
+  if (waits) claim?.(tag);
   try {
     around.tellUser(asker.user, command);
   } catch (thrown) {

@@ -71,11 +71,12 @@ export function groupOf(frame: Frame, reader: UserId): ConversationId {
 export function usersIn(frame: Frame, field: string, least: number, most: number): readonly UserId[] {
   const value = frame[field];
   if (!Array.isArray(value) || value.length < least) throw badField(field, `a list of ${least} to ${most} users`);
-  if (value.length > most) throw new Failure('limit', `${field} names more than ${most} users`);
   for (const user of value as unknown[]) {
     if (typeof user !== 'string' || !isName(user)) throw badField(field, `a list of users, each ${NAME}`);
   }
-  return [...new Set(value as UserId[])];
+  const each = [...new Set(value as UserId[])];
+  if (each.length > most) throw new Failure('limit', `${field} names more than ${most} users`);
+  return each;
 }
 
 export function choiceOf<Choice extends string>(frame: Frame, field: string, choices: readonly Choice[]): Choice {

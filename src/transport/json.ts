@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Entry } from '../actors/entry.ts';
 import { Failure } from '../failure.ts';
 import { type Codec, type FrameLimits, framesIn, Oversize, tooManyFrames, type WireFrame } from './codec.ts';
@@ -18,6 +19,7 @@ export const json: Codec = {
 
 function framesOf(message: Buffer, limits: FrameLimits): readonly unknown[] {
   let value: unknown;
+  if (!isUtf8(message)) return [new Failure('bad-frame', 'the message must be UTF-8')];
   try {
     value = JSON.parse(message.toString('utf8'));
   } catch (thrown) {

@@ -109,6 +109,11 @@ export class Poll implements Receiver, Requester, StreamEnds {
     this.relays.set(tag, relay);
   }
 
+  /** No answer will come for this tag; false where one came already. */
+  giveUp(tag: number): boolean {
+    return this.relays?.delete(tag) === true;
+  }
+
   // ── What the user's actor says ──
 
   emit(tag: number, frame: ServerFrame): void {

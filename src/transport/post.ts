@@ -123,15 +123,24 @@ export class Post implements Requester, Receiver {
     const isUnnamed = kindOf(type).answered === 'with-id' && (frame as Frame)['id'] === undefined;
     const named = isUnnamed ? { ...(frame as Frame), id: UNNAMED } : (frame as Frame);
     const poll = OF_SESSIONS.has(type) && this.poll?.connected === true ? this.poll : undefined;
-    const tag = admit(this.around, poll ?? this, named, now, shedding);
-    if (tag === 0) return;
-    if (poll === undefined) this.slots.set(tag, { at, names });
-    else {
-      this.relayed++;
-      poll.relay(tag, (_tag, answer) => {
-        this.relayed--;
-        this.put({ at, names }, answer);
-      });
+    let claimed = 0;
+    const claim = (tag: number): void => {
+      claimed = tag;
+      if (poll === undefined) this.slots.set(tag, { at, names });
+      else {
+        this.relayed++;
+        poll.relay(tag, (_tag, answer) => {
+          this.relayed--;
+          this.put({ at, names }, answer);
+        });
+      }
+    };
+    try {
+      admit(this.around, poll ?? this, named, now, shedding, claim);
+    } catch (thrown) {
+      if (poll === undefined) this.slots.delete(claimed);
+      else if (poll.giveUp(claimed)) this.relayed--;
+      throw thrown;
     }
   }
 

@@ -5,8 +5,8 @@ import type { Rate, RateSettings } from './settings.ts';
  * A token bucket is one number: the moment when it will be full again. Taking a token moves that moment on by
  * what one token takes to flow in; a taker is refused while it lies further ahead than the whole burst takes.
  */
-export function take(rate: Rate, fullAt: number, now: number): number {
-  return Math.max(fullAt, now) + 1000 / rate.perSecond;
+export function take(rate: Rate, fullAt: number, now: number, tokens = 1): number {
+  return Math.max(fullAt, now) + (tokens * 1000) / rate.perSecond;
 }
 
 /** How long until a bucket whose token was just taken has one, or 0 where it had. Less than a microsecond is rounding. */
@@ -35,18 +35,18 @@ export class Rates {
     for (const name of Object.keys(rates ?? {}) as (keyof RateSettings)[]) this.buckets.set(name, new Map());
   }
 
-  /** Takes a token from `key`'s bucket, or throws `rate-limited`. */
-  take(name: keyof RateSettings, key: string, now: number): void {
-    const waitMs = this.refused(name, key, now);
+  /** Takes tokens from `key`'s bucket, or throws `rate-limited`. */
+  take(name: keyof RateSettings, key: string, now: number, tokens = 1): void {
+    const waitMs = this.refused(name, key, now, tokens);
     if (waitMs > 0) throw rateLimited(name, waitMs);
   }
 
-  /** Takes a token and gives 0, or says how long to wait for one. */
-  refused(name: keyof RateSettings, key: string, now: number): number {
+  /** Takes tokens and gives 0, or says how long to wait for them. */
+  refused(name: keyof RateSettings, key: string, now: number, tokens = 1): number {
     if (this.rates === undefined) return 0;
     const rate = this.rates[name];
     const buckets = this.buckets.get(name) as Map<string, number>;
-    const fullAt = take(rate, buckets.get(key) ?? 0, now);
+    const fullAt = take(rate, buckets.get(key) ?? 0, now, tokens);
     const waitMs = debtMs(rate, fullAt, now);
     if (waitMs > 0) return waitMs;
     if (buckets.size >= this.bucketsMax && !buckets.has(key)) buckets.delete(buckets.keys().next().value as string);

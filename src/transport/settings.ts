@@ -15,6 +15,7 @@ export interface RateSettings {
   readonly readsPerUser: Rate;
   readonly typingPerUser: Rate;
   readonly settingsPerUser: Rate;
+  readonly watchedPerUser: Rate;
 }
 
 export interface GatewaySettings {
@@ -106,6 +107,7 @@ export const defaultGatewaySettings: GatewaySettings = {
     readsPerUser: { perSecond: 100, burst: 500 }, // history, lists, receipts: each may cost a read from disk
     typingPerUser: { perSecond: 10, burst: 50 }, // told to every member of a group
     settingsPerUser: { perSecond: 20, burst: 200 }, // mute, block, presence, watch
+    watchedPerUser: { perSecond: 200, burst: 5_000 }, // names in watch and unwatch: each wakes an actor up
   },
   bucketsMax: 200_000, // 20 MB at most; the least recently used are forgotten, which only ever gives more
 
