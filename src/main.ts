@@ -51,10 +51,7 @@ const SECRET_BYTES_MIN = 32;
 
 function refuseShortSecret(secret: string | undefined): void {
   if (secret === undefined || Buffer.byteLength(secret) >= SECRET_BYTES_MIN) return;
-  throw new Failure(
-    'bad-field',
-    `PARLEY_SECRET has ${Buffer.byteLength(secret)} bytes, and should have ${SECRET_BYTES_MIN} or more: who guesses it can be anyone`,
-  );
+  throw new Failure('bad-field', `PARLEY_SECRET has fewer than ${SECRET_BYTES_MIN} bytes: who guesses it can be anyone`);
 }
 
 /** Refuses a port that is taken before anything is touched. The gateway could share it, and must not. */

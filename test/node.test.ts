@@ -100,7 +100,7 @@ t.test('key files that can’t be used, and a secret that can be guessed, are re
   await writeFile(file, 'no key');
   await t.rejects(startNode(t, { tokens: { publicKeyFile: file } }), { message: `tokens.publicKeyFile: ${file} holds no PEM public key` });
   await t.rejects(startNode(t, { tokens: { jwksFile: file } }), { message: `tokens.jwksFile: ${file} holds no JWKS` });
-  await t.rejects(startNode(t, {}, { secret: 'short' }), { message: /PARLEY_SECRET has 5 bytes/ });
+  await t.rejects(startNode(t, {}, { secret: 'short' }), { message: /PARLEY_SECRET has fewer than 32 bytes/ });
 });
 
 t.test('a note that a power cut left unfinished keeps no node from starting', async (t) => {
