@@ -1,5 +1,7 @@
 import t from 'tap';
+import { deriveAnswered, emptyAnswered, lookFor, remember, restoreFilters } from '../src/actors/answered.ts';
 import { refuse } from '../src/actors/effects.ts';
+import { pack } from '../src/actors/entry.ts';
 import { emptyHosted } from '../src/actors/hosted.ts';
 import type { Bar, MemberCommand, UserCommand } from '../src/actors/messages.ts';
 import { decideBarRefused, decideBarred, decideBlock } from '../src/actors/preferences.ts';
@@ -9,7 +11,8 @@ import { applyUser, type UserEvent } from '../src/actors/user-events.ts';
 import { newUser } from '../src/actors/user-state.ts';
 import type { Effect, Moment, Outcome } from '../src/cluster/actor.ts';
 import { Failure } from '../src/failure.ts';
-import { type ConversationId, conversationNamed, type UserId } from '../src/ids.ts';
+import { type ClientId, type ConversationId, conversationNamed, type UserId } from '../src/ids.ts';
+import type { Row } from '../src/storage/store.ts';
 import { testLimits } from './support/world.ts';
 
 t.test('watchers that were lost without a word are forgotten after three silences; the others are kept', async (t) => {
@@ -75,4 +78,31 @@ t.test('conversations that an active user hosts are unloaded when they aren’t 
   hosted.changed = false;
   actor.tidy(alice);
   t.equal(alice.hosted.size, 0);
+});
+
+t.test('an id that was looked for in vain, and stored since, is looked for again once it has left the memory', async (t) => {
+  const answered = emptyAnswered();
+  const bob = 'bob' as UserId;
+  const one = 'one' as ClientId;
+  const answer = (clientId: ClientId, seq: number) =>
+    ({ clientId, conversation: '#g' as ConversationId, kind: 'message', seq, lsn: seq, at: 0, settled: true }) as const;
+  answered.filters.push(new Uint8Array(256).fill(255));
+  const search = lookFor(answered, bob, one);
+  search?.next();
+  t.equal(search?.next([[]]).done, true, 'it is in no row');
+  t.equal(lookFor(answered, bob, one), undefined, 'and that is known');
+  for (let seq = 1; seq <= 200; seq++) remember(answered, { ...answer(seq === 1 ? one : (`other ${seq}` as ClientId), seq) });
+  deriveAnswered(answered, bob, 1, () => false);
+  t.equal(answered.recent.has(one), false);
+  t.not(lookFor(answered, bob, one), undefined);
+});
+
+t.test('a filter of the older kind says nothing, so what it covers is looked for, and a new one is begun', async (t) => {
+  const answered = emptyAnswered();
+  restoreFilters(answered, [{ key: '00000000', epoch: 1, payload: pack([10, new Uint8Array(160)]) } as Row]);
+  t.not(lookFor(answered, 'bob' as UserId, 'one' as ClientId), undefined);
+  const conversation = '#g' as ConversationId;
+  remember(answered, { clientId: 'two' as ClientId, conversation, kind: 'message', seq: 1, lsn: 1, at: 0, settled: true });
+  deriveAnswered(answered, 'bob' as UserId, 1, () => false);
+  t.equal(answered.filters.length, 2);
 });

@@ -25,6 +25,8 @@ type Count =
   /** Needs something read, once in each life of the activation. */
   | { readonly kind: 'look-first'; readonly by: SessionAddress }
   | { readonly kind: 'leave'; readonly by: SessionAddress }
+  /** Asks for an alarm in five seconds. */
+  | { readonly kind: 'wake-me'; readonly by: SessionAddress }
   | { readonly kind: 'add'; readonly by: SessionAddress }
   | { readonly kind: 'poison'; readonly by: SessionAddress }
   /** Crashes only when the turn is concluded. */
@@ -74,6 +76,8 @@ const counter: ActorKind<Counter, Count, { readonly kind: 'added'; readonly bad?
           events: [],
           effects: [{ kind: 'tell', to: { kind: 'counter', id: state.id }, command: { ...command, kind: 'poison' }, when: 'ordered' }],
         };
+      case 'wake-me':
+        return { events: [], effects: [{ kind: 'alarm', afterMs: 5000 }] };
       case 'poison':
         throw new TypeError('a bug');
       case 'refuse-me':
@@ -406,4 +410,40 @@ t.test('a turn whose write may still succeed isn’t refused because one after i
   n.tell('a', add);
   await n.settle();
   t.equal(n.told.at(-1), 'a=2');
+});
+
+t.test('where writes aren’t ordered, of a turn after one that failed it is not known whether it is stored', async (t) => {
+  const n = node(t, {}, { ordered: false, durable: true });
+  n.tell('a', add);
+  while (n.disk.waiting === 0) await turn();
+  n.tell('a', { kind: 'added-from', by: session });
+  while (n.disk.waiting === 1) await turn();
+  n.disk.hangs = (writes) => writes.some((write) => write.kind === 'append' && write.first === 2);
+  n.disk.failing = true;
+  await n.disk.flush();
+  for (let i = 0; i < 10; i++) await turn();
+  t.same(n.told, ['add: unavailable', 'added-from: timeout']);
+  n.disk.hangs = () => false;
+  await n.settle();
+});
+
+t.test('an alarm that rings for an activation that was unloaded is counted nowhere', async (t) => {
+  const n = node(t, { passivateAfterMs: 1000 });
+  n.tell('a', { kind: 'wake-me', by: session });
+  await n.pass(4000);
+  t.same(n.region.stats().loaded, { counter: 0 });
+  await n.pass(4000);
+  t.equal(n.region.waiting, 0);
+});
+
+t.test('a turn that only began to read is none of those in which the one to blame is looked for', async (t) => {
+  const n = node(t);
+  n.tell('a', { kind: 'look-first', by: session });
+  n.tell('a', { kind: 'late-poison', by: session });
+  while (n.region.stats().crashes === 0) await turn();
+  for (let i = 0; i < 5; i++) n.tell('a', add);
+  await n.settle();
+  const told = n.told.filter((frame) => frame !== 'a abandoned');
+  t.same(told.sort(), ['a=1', 'a=2', 'a=3', 'a=4', 'a=5', 'a=6', 'late-poison: internal']);
+  t.equal(n.region.stats().crashes, 2);
 });

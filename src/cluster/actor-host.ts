@@ -115,6 +115,8 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
 
   /** Takes a command, or gives the effects that refuse it. `losses`: see `Letter`. */
   tell(command: Received, losses: number | undefined): readonly Effect[] {
+    // An alarm that was set before the activation was unloaded: nobody would ever take it.
+    if (this.#phase === 'gone') return NOTHING;
     const { settings } = this.#around;
     if (this.#phase === 'quarantined') {
       return this.#kind.refuse(command, resting(this.#restsUntil - this.#around.monotonic()));

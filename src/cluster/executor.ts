@@ -57,11 +57,12 @@ export class Executor {
     this.#made += 1;
     const carry = (state: undefined): undefined => {
       const { taker } = carrier;
+      if (taker === undefined) return state;
       carrier.taker = undefined;
       try {
-        taker?.turn();
+        taker.turn();
       } catch (error) {
-        if (taker !== undefined) throw new TurnFailed(taker, error);
+        throw new TurnFailed(taker, error);
       }
       this.#giveBack(carrier);
       return state;
