@@ -136,7 +136,7 @@ export default defineConfig({
 
   // How LevelDB is written and read.
   storage: {
-    gatherTurns: 2, // a message goes alice → bob → alice, a turn each; what they write then shares one fsync
+    gatherTurns: 0, // event-loop turns that an idle store waits for more to write: what actors tell one another is written together anyway
     batchBytesMax: 1_048_576, // 5,000 rows or 15 ms of writing: more would only make those who wait, wait longer
     pendingBytesMax: 67_108_864, // two seconds at the fastest that was measured: beyond that callers have given up
     pendingCallsMax: 200_000, // the same, counted in calls

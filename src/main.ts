@@ -128,7 +128,7 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
     clock,
     log,
     settings: config.runtime,
-    kinds: [userActor(limits), groupActor(limits)],
+    kinds: [userActor(limits, store.traits), groupActor(limits)],
   });
   opened.add(() => region.halt());
   const router = new Router(config.node, ring, region);

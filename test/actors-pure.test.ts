@@ -1,5 +1,5 @@
 import t from 'tap';
-import { deriveAnswered, emptyAnswered, lookFor, remember, restoreFilters } from '../src/actors/answered.ts';
+import { deriveAnswered, emptyAnswered, lookFor, readFilters, remember } from '../src/actors/answered.ts';
 import { refuse } from '../src/actors/effects.ts';
 import { pack } from '../src/actors/entry.ts';
 import { emptyHosted } from '../src/actors/hosted.ts';
@@ -67,7 +67,7 @@ t.test('a block that the host of the conversation can’t take is answered, and 
 
 t.test('conversations that an active user hosts are unloaded when they aren’t needed, and read again when they are', async (t) => {
   const alice = newUser('alice' as UserId);
-  const actor = userActor(testLimits);
+  const actor = userActor(testLimits, { ordered: true });
   const hosted = emptyHosted(conversationNamed('@bob', alice.id) as ConversationId);
   alice.hosted = new Map([[hosted.id, hosted]]);
   for (let i = 0; i < 12; i++) actor.tidy(alice);
@@ -98,8 +98,10 @@ t.test('an id that was looked for in vain, and stored since, is looked for again
 });
 
 t.test('a filter of the older kind says nothing, so what it covers is looked for, and a new one is begun', async (t) => {
-  const answered = emptyAnswered();
-  restoreFilters(answered, [{ key: '00000000', epoch: 1, payload: pack([10, new Uint8Array(160)]) } as Row]);
+  const answered = { ...emptyAnswered(), unread: 1 };
+  const reading = readFilters(answered, 'bob' as UserId);
+  t.same(reading?.next().value, [{ kind: 'row', table: 'filter', of: 'bob', key: '00000000' }]);
+  reading?.next([[{ key: '00000000', epoch: 1, payload: pack([10, new Uint8Array(160)]) } as Row]]);
   t.not(lookFor(answered, 'bob' as UserId, 'one' as ClientId), undefined);
   const conversation = '#g' as ConversationId;
   remember(answered, { clientId: 'two' as ClientId, conversation, kind: 'message', seq: 1, lsn: 1, at: 0, settled: true });

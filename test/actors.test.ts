@@ -614,3 +614,83 @@ t.test('a resend while the rows of its id are still on their way to the disk is 
   t.equal(bob.events.length, 240);
   await w.end();
 });
+
+t.test('an activation reads no more than it needs, however long the conversation list is', async (t) => {
+  const w = await world(t);
+  const bob = await w.connect('bob');
+  for (let i = 0; i < 30; i++) await w.send(await w.connect(`friend-${i}`), '@bob', 'c1');
+  await w.send(bob, '@friend-3', 'own');
+  await w.ask(bob, {
+    kind: 'read',
+    conversation: conversationNamed('@friend-3', 'bob' as UserId) as ConversationId,
+    seq: 1,
+    id: 'r',
+  } as never);
+  await w.restart();
+  const readOfBob = (): string[] =>
+    w.disk.reads.splice(0).flatMap((read) => {
+      if (read.of !== 'bob') return [];
+      return read.kind === 'row' || read.kind === 'rows' ? `${read.kind} ${read.table}` : read.kind;
+    });
+  readOfBob();
+  const back = await w.connect('bob', 'phone', 31);
+  t.same(readOfBob(), ['row user'], 'a login after an orderly stop: one row');
+  await w.send(await w.connect('friend-7'), '@bob', 'c2');
+  t.same(readOfBob(), ['row item'], 'a message: the line of its conversation');
+  t.match(seen(back).at(-1), [32, '@friend-7', 2]);
+  await w.send(back, '@bob', 'note');
+  t.same(readOfBob(), ['row filter', 'row item'], 'a first send: whether its client id was used, and the line');
+  t.equal((await w.send(back, '@friend-3', 'own'))?.type, 'sent');
+  readOfBob();
+  const list = async (device: Device): Promise<unknown[]> => {
+    const listed = one(await w.ask(device, { kind: 'conversations', id: 'l', limit: 100, next: undefined } as never), 'conversations');
+    return listed.items.map(({ conversation, lastSeq, read, unread }) => [conversation, lastSeq, read, unread]);
+  };
+  const listed = await list(back);
+  t.same(readOfBob(), ['rows item']);
+  t.equal(listed.length, 31);
+  t.same(listed.slice(0, 2), [
+    ['@bob', 1, 0, 0],
+    ['@friend-7', 2, 0, 2],
+  ]);
+  t.same(
+    listed.find((line) => (line as string[])[0] === '@friend-3'),
+    ['@friend-3', 2, 1, 0],
+  );
+  await w.crash();
+  const again = await w.connect('bob', 'phone', 33);
+  t.same(readOfBob().slice(0, 2), ['row user', 'forward'], 'after a crash, what came after the snapshot too');
+  t.same(await list(again), listed);
+});
+
+t.test('who lets only contacts see presence is known by them from the first moment on', async (t) => {
+  const w = await world(t);
+  const bob = await w.connect('bob');
+  await w.send(bob, '@alice', 'c1');
+  await w.ask(bob, { kind: 'settings', presence: 'contacts', id: 's' } as never);
+  await w.restart();
+  const alice = await w.connect('alice');
+  const carol = await w.connect('carol');
+  await w.connect('bob');
+  const state = async (device: Device): Promise<unknown> =>
+    one(await w.ask(device, { kind: 'watch', users: users('bob'), id: 'w' } as never), 'presence').state;
+  t.equal(await state(alice), 'online');
+  t.equal(await state(carol), 'offline');
+});
+
+t.test('a snapshot says whether events came after it, also where writes of several partitions are stored apart', async (t) => {
+  for (const ordered of [true, false]) {
+    const w = new World({}, { ordered, durable: true });
+    t.teardown(() => w.end());
+    let bob = await w.connect('bob');
+    await w.send(await w.connect('alice'), '@bob', 'c1');
+    await w.restart();
+    bob = await w.connect('bob', 'phone', 1);
+    await w.send(await w.connect('alice'), '@bob', 'c2');
+    await w.crash();
+    bob = await w.connect('bob', 'phone', 1);
+    t.same(seen(bob), [[2, '@alice', 2, 'message']], `ordered: ${ordered}`);
+    await w.send(await w.connect('alice'), '@bob', 'c3');
+    t.same(seen(bob).at(-1), [3, '@alice', 3, 'message']);
+  }
+});

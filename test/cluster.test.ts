@@ -5,6 +5,7 @@ import { Alarms } from '../src/cluster/alarms.ts';
 import { Mailbox } from '../src/cluster/mailbox.ts';
 import { defaultRegionSettings, Region, type RegionSettings } from '../src/cluster/region.ts';
 import { soleOwner } from '../src/cluster/ring.ts';
+import { SWEEP_TICK_MS, Sweep } from '../src/cluster/sweep.ts';
 import { Failure } from '../src/failure.ts';
 import { silentLog } from '../src/log.ts';
 import { openMemoryStore } from '../src/storage/memory.ts';
@@ -51,7 +52,7 @@ const counter: ActorKind<Counter, Count, { readonly kind: 'added'; readonly bad?
   load(state, command) {
     if (command.kind !== 'look-first' || state.loaded) return undefined;
     return (function* () {
-      yield [];
+      yield [{ kind: 'row', table: 'item', of: state.id, key: '' }];
       state.loaded = true;
     })();
   },
@@ -446,4 +447,87 @@ t.test('a turn that only began to read is none of those in which the one to blam
   const told = n.told.filter((frame) => frame !== 'a abandoned');
   t.same(told.sort(), ['a=1', 'a=2', 'a=3', 'a=4', 'a=5', 'a=6', 'late-poison: internal']);
   t.equal(n.region.stats().crashes, 2);
+});
+
+t.test('while what a command needs can’t be read, clients are refused and the others wait; then all goes on in order', async (t) => {
+  const n = node(t);
+  n.tell('a', add);
+  await n.settle();
+  n.disk.unreadable = ({ kind }) => kind === 'row';
+  n.tell('a', { kind: 'look-first', by: session });
+  n.tell('a', add);
+  n.tell('a', { kind: 'added-from', by: session });
+  for (let i = 0; i < 5; i++) await turn();
+  t.same(n.told, ['a=1', 'add: unavailable']);
+  await n.pass(10_000);
+  t.same(n.told, ['a=1', 'add: unavailable'], 'it is tried again, and fails again');
+  n.disk.unreadable = () => false;
+  await n.pass(3000);
+  t.same(n.told, ['a=1', 'add: unavailable', 'a=2', 'a=3']);
+});
+
+t.test('derived rows are written in time, and those of many that changed together not all together', async (t) => {
+  const n = node(t, { deriveEveryMs: 1000 });
+  const derived: number[] = [];
+  const { derive } = counter;
+  t.teardown(() => Object.assign(counter, { derive }));
+  Object.assign(counter, {
+    derive: (state: Counter) => {
+      state.dirty = false;
+      derived.push(n.clock.monotonic());
+      return [];
+    },
+  });
+  const began = n.clock.monotonic();
+  for (let i = 0; i < 100; i++) n.tell(`c${i}`, add);
+  await n.settle();
+  t.equal(derived.length, 0);
+  await n.pass(1100);
+  t.equal(derived.length, 100, 'each once');
+  t.ok(derived.every((at) => at - began >= 500));
+  const perTick = new Map<number, number>();
+  for (const at of derived) perTick.set(at, (perTick.get(at) ?? 0) + 1);
+  t.ok(Math.max(...perTick.values()) <= 25, 'a fifth of them in a fifth of the time');
+});
+
+t.test('a sweep goes round many activations a few at a time, and unloads as many as memory asks for, the oldest first', (t) => {
+  const many = 40_000;
+  const hosts = Array.from({ length: many }, (_, number) => ({
+    ...{ number, lastActive: number, tidiedAt: Number.NEGATIVE_INFINITY, bytes: 0, dirty: number % 2 === 0, idle: number % 10 !== 0 },
+    tidy(): void {
+      this.tidiedAt = now;
+      this.bytes = 100;
+    },
+    flush(): void {
+      this.dirty = false;
+    },
+  }));
+  const loaded = new Set(hosts);
+  let now = many;
+  const settings = { passivateAfterMs: 1_000_000, activationBytesMax: 3_000_000, tidyEveryMs: 10_000 };
+  const sweep = new Sweep(
+    settings,
+    () => loaded.values(),
+    (host) => void loaded.delete(host),
+  );
+  const crashed = (_host: unknown, error: unknown): void => t.fail(String(error));
+  const ticks = (count: number): void => {
+    for (let i = 0; i < count; i++) {
+      now += SWEEP_TICK_MS;
+      sweep.tick(now, loaded.size, crashed);
+    }
+  };
+  ticks(150);
+  t.equal(hosts.filter(({ tidiedAt }) => tidiedAt > 0).length, 30_000, 'two hundred a tick');
+  ticks(51);
+  t.equal(sweep.bytes, 4_000_000);
+  ticks(600);
+  const gone = hosts.filter((host) => !loaded.has(host));
+  t.ok(loaded.size <= 30_100 && loaded.size >= 29_500, `${loaded.size} are left`);
+  t.ok(gone.every(({ idle, dirty }) => idle && !dirty));
+  t.ok(Math.max(...gone.map(({ number }) => number)) < 14_000, 'those not used for longest');
+  now += settings.passivateAfterMs;
+  ticks(600);
+  t.equal(loaded.size, 4_000, 'what is idle for long goes anyway; what isn’t idle stays');
+  t.end();
 });

@@ -74,13 +74,25 @@ async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await turn();
 }
 
-t.test('writes of a few turns share one batch, and those that come meanwhile the next', async (t) => {
+t.test('what is written in one go shares one batch, without waiting for more', async (t) => {
   await using bench = await open(t);
+  const { store, disk } = bench;
+  disk.nextWrite('hangs');
+  const both = [new Outcome(store.write([append(1)])), new Outcome(store.write([append(2), append(3)]))];
+  t.same(disk.batches, []);
+  await undefined;
+  t.same(disk.batches, [4], 'three rows, and one that says which batch it is');
+  disk.release();
+  await Promise.all(both.map(({ ended }) => ended));
+});
+
+t.test('a store may wait some turns for more to write; what comes while it writes shares the next batch', async (t) => {
+  await using bench = await open(t, { gatherTurns: 2 });
   const { store, disk } = bench;
   const first = new Outcome(store.write([append(1)]));
   await turn();
   const second = new Outcome(store.write([append(2), append(3)]));
-  t.same(disk.batches, [], 'it waits for what a chain of actors writes');
+  t.same(disk.batches, [], 'it still waits');
   disk.nextWrite('hangs');
   await waitUntil('the batch is begun', () => disk.batches.length === 1);
   t.same(disk.batches, [4], 'three rows, and one that says which batch it is');
@@ -105,6 +117,7 @@ t.test('a batch has a limit in bytes, and so has what waits', async (t) => {
   t.match(store.status().refusing, 'too much is waiting');
   await waitUntil('the first batch is begun', () => disk.batches.length === 1);
   t.equal(sameTurn.now, 'unavailable', 'what is submitted before anyone could hear is refused too');
+  await turns(2);
   const small = Array.from({ length: 4 }, () => new Outcome(store.write([])));
   await turns(3);
   t.same(

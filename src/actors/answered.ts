@@ -1,6 +1,6 @@
 import type { Reading } from '../cluster/actor.ts';
 import type { ClientId, ConversationId, UserId } from '../ids.ts';
-import type { Row, Write } from '../storage/store.ts';
+import type { Read, Row, Write } from '../storage/store.ts';
 import { type EntryKind, pack, unpack } from './entry.ts';
 import type { Answer } from './messages.ts';
 
@@ -16,6 +16,8 @@ export interface Answered {
   unwritten: Remembered[];
   /** One Bloom filter per segment; only the last one grows. */
   readonly filters: Uint8Array[];
+  /** Segments whose filters haven't been read yet; `filters` is empty until they are. */
+  unread: number;
   /** Ids in the last segment. */
   lastCount: number;
   /** An id that was looked for and isn't there, although a filter said it may be. */
@@ -32,8 +34,17 @@ const SEGMENT_IDS_MAX = 4096;
 const BITS_PER_ID = 32;
 const PROBES = 8;
 const ROWS_AT_ONCE = 64;
+/** Few rows by key share a hop to the store's thread with those of others; many are cheaper as a range. */
+const FILTERS_BY_KEY_MAX = 8;
 
-export const emptyAnswered = (): Answered => ({ recent: new Map(), unwritten: [], filters: [], lastCount: 0, absent: undefined });
+export const emptyAnswered = (): Answered => ({
+  recent: new Map(),
+  unwritten: [],
+  filters: [],
+  unread: 0,
+  lastCount: 0,
+  absent: undefined,
+});
 
 /** Segments grow from 64 ids by four up to 4,096, so that a user who rarely writes costs little. */
 const capacityOf = (segment: number): number => Math.min(SEGMENT_IDS_MAX, SEGMENT_IDS_FIRST * 4 ** Math.min(segment, 6));
@@ -44,8 +55,30 @@ export function remember(answered: Answered, answer: Remembered): void {
   if (answered.absent === answer.clientId) answered.absent = undefined;
 }
 
-/** What has to be read before `recent` can tell whether `clientId` was answered; undefined: nothing. */
+/** How many segments a user has. */
+export const segments = ({ unread, filters }: Answered): number => unread + filters.length;
+
+/** What has to be read before ids may be added or looked for; undefined: nothing. */
+export const readFilters = (answered: Answered, user: UserId): Reading<void> | undefined =>
+  answered.unread === 0 ? undefined : restoreFilters(answered, user);
+
+function* restoreFilters(answered: Answered, user: UserId): Reading<void> {
+  const { unread } = answered;
+  const reads: Read[] = [];
+  if (unread > FILTERS_BY_KEY_MAX) reads.push({ kind: 'rows', table: 'filter', of: user, limit: unread });
+  else for (let segment = 0; segment < unread; segment++) reads.push({ kind: 'row', table: 'filter', of: user, key: filterKey(segment) });
+  for (const row of (yield reads).flat()) {
+    const [count, filter] = unpack(row.payload) as [number, Uint8Array];
+    // The row's bytes belong to the store.
+    answered.filters.push(new Uint8Array(filter));
+    answered.lastCount = count;
+  }
+  answered.unread = 0;
+}
+
+/** What has to be read before `recent` can tell whether `clientId` was answered, as the first step; undefined: nothing. */
 export function lookFor(answered: Answered, user: UserId, clientId: ClientId): Reading<void> | undefined {
+  if (answered.unread > 0) return answered.recent.has(clientId) ? undefined : restoreFilters(answered, user);
   if (answered.filters.length === 0) return undefined;
   const [one, two] = hashes(clientId);
   let segments: number[] | undefined;
@@ -82,9 +115,9 @@ function* search(answered: Answered, user: UserId, clientId: ClientId, segments:
 type AnsweredRow = [ClientId, ConversationId, EntryKind, number, number, number][];
 
 const segmentKey = (segment: number): string => `${segment.toString(16).padStart(8, '0')}-`;
-export const filterKey = (segment: number): string => segment.toString(16).padStart(8, '0');
+const filterKey = (segment: number): string => segment.toString(16).padStart(8, '0');
 
-/** The rows for what isn't in rows yet; afterwards it is taken as written. Who is `awaited` stays in memory. */
+/** The rows for what isn't in rows yet, of which the filters have been read; afterwards it is taken as written. Who is `awaited` stays in memory. */
 export function deriveAnswered(answered: Answered, user: UserId, epoch: number, awaited: (clientId: ClientId) => boolean): Write[] {
   const writes: Write[] = [];
   let rest = answered.unwritten;
@@ -116,16 +149,6 @@ export function deriveAnswered(answered: Answered, user: UserId, epoch: number, 
     if (settled || !awaited(clientId)) answered.recent.delete(clientId);
   }
   return writes;
-}
-
-/** Takes the rows of the table `filter`, ascending. */
-export function restoreFilters(answered: Answered, rows: readonly Row[]): void {
-  for (const row of rows) {
-    const [count, filter] = unpack(row.payload) as [number, Uint8Array];
-    // The row's bytes belong to the store.
-    answered.filters.push(new Uint8Array(filter));
-    answered.lastCount = count;
-  }
 }
 
 const isPowerOfTwo = (value: number): boolean => (value & (value - 1)) === 0;

@@ -89,14 +89,19 @@ export function decidePull(user: User, command: Of<'pull'>): Outcome<UserEvent> 
   return { events, effects: [look] };
 }
 
+/** Whether the cursor covers events that `undelivered` no longer lists, or that came before this activation. */
+export function acknowledgesUnknown(user: User, cursor: number): boolean {
+  if (Math.min(cursor, user.lsn) <= user.acknowledged) return false;
+  const listedFrom = user.undelivered[0]?.lsn ?? user.lsn + 1;
+  return user.acknowledged === 0 || user.acknowledged + 1 < listedFrom;
+}
+
 /** Moves `delivered` of every conversation whose newest events the device now has. */
 export function decideAck(user: User, command: Of<'ack'>): Outcome<UserEvent> {
   const cursor = Math.min(command.cursor, user.lsn);
   if (cursor <= user.acknowledged) return { events: NOTHING, effects: NOTHING };
   const marks = new Map<ConversationId, number>();
-  const listedFrom = user.undelivered[0]?.lsn ?? user.lsn + 1;
-  // Events that `undelivered` no longer lists, or that came before this activation.
-  if (user.acknowledged === 0 || user.acknowledged + 1 < listedFrom) {
+  if (acknowledgesUnknown(user, cursor)) {
     for (const item of user.items.values()) if (item.lastLsn <= cursor) note(marks, item, item.lastSeq);
   }
   for (const { lsn, conversation, seq } of user.undelivered) {

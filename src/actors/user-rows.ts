@@ -1,11 +1,12 @@
 import type { Reading } from '../cluster/actor.ts';
 import type { UserId } from '../ids.ts';
-import type { Read, Row, Write } from '../storage/store.ts';
-import { deriveAnswered, restoreFilters } from './answered.ts';
+import type { Row, Write } from '../storage/store.ts';
+import { deriveAnswered, readFilters, segments } from './answered.ts';
+import { readLines, readWholeList } from './conversation-list.ts';
 import { pack, unpack } from './entry.ts';
 import { deriveHosted, isDirty } from './hosted-rows.ts';
 import { unpackRuns } from './inbox.ts';
-import { putItem, restoreItem } from './item.ts';
+import { putItem } from './item.ts';
 import type { Visibility } from './messages.ts';
 import { applyReceived } from './user-events.ts';
 import { newUser, type User } from './user-state.ts';
@@ -18,51 +19,64 @@ type UserRow = [
   visibility: Visibility,
   lastSeen: number | null,
   blocks: UserId[],
-  filters: number,
+  segments: number,
   acknowledged: number,
+  /** There may be events after `reflects`; rows of old don't say. */
+  open?: boolean,
 ];
 
 const READ_ROWS = 512;
 
-/** The snapshot, and the events after it. */
-export function* restoreUser(id: UserId, cacheMax: number): Reading<User> {
+export interface UserRowsSettings {
+  readonly cacheEntriesMax: number;
+  /**
+   * The user row goes along with the first event after each snapshot and says that there are some, so that most
+   * activations needn't look for any. Where a write is atomic over partitions, it can be relied on.
+   */
+  readonly marked: boolean;
+}
+
+/** The snapshot, and the events after it. `whole`: and all lines of the conversation list. */
+export function* restoreUser(id: UserId, whole: boolean, settings: UserRowsSettings): Reading<User> {
   const user = newUser(id);
   const [rows] = (yield [{ kind: 'row', table: 'user', of: id, key: '' }]) as [readonly Row[]];
-  let filters = 0;
-  if (rows[0] !== undefined) {
-    const [, reflects, floor, visibility, lastSeen, blocks, count, acknowledged] = unpack(rows[0].payload) as UserRow;
-    user.reflects = reflects;
-    user.floor = floor;
-    user.visibility = visibility;
-    user.lastSeen = lastSeen ?? undefined;
-    if (blocks.length > 0) user.blocks = new Set(blocks);
-    user.acknowledged = acknowledged;
-    filters = count;
-  }
+  if (rows[0] === undefined) {
+    // A user without a snapshot has no lines either: they are written together.
+    user.listComplete = true;
+    user.open = true;
+  } else takeUserRow(user, rows[0].payload);
   user.lsn = Math.max(user.reflects, user.floor);
-  const inbox = (after: number): Read => ({ kind: 'forward', log: 'inbox', of: id, after, limit: READ_ROWS });
-  const items: Read = { kind: 'rows', table: 'item', of: id, limit: READ_ROWS };
-  const reads: Read[] = [inbox(user.lsn)];
-  // A user without a snapshot has no item rows either: they are written together.
-  if (rows[0] !== undefined) reads.push(items);
-  if (filters > 0) reads.push({ kind: 'rows', table: 'filter', of: id, limit: filters });
-  const [firstRuns, firstItems, filterRows] = (yield reads) as readonly (readonly Row[])[];
-  if (filterRows !== undefined) restoreFilters(user.answered, filterRows);
-  for (let page = firstItems ?? []; ; ) {
-    for (const row of page) {
-      const item = restoreItem(row);
-      user.items.set(item.id, item);
-    }
-    const last = page.at(-1);
-    if (last === undefined || page.length < READ_ROWS) break;
-    [page] = (yield [{ ...items, after: last.key } as Read]) as [readonly Row[]];
-  }
-  for (let page = firstRuns ?? []; ; ) {
-    for (const row of page) for (const run of unpackRuns(row.payload, row.first)) applyReceived(user, run, undefined, cacheMax);
-    if (page.length < READ_ROWS) break;
-    [page] = (yield [inbox(user.lsn)]) as [readonly Row[]];
-  }
+  // Who is a contact stands in the list, and presence can't wait for it.
+  if (whole || user.visibility === 'contacts') yield* readWholeList(user);
+  if (user.open) yield* replayInbox(user, settings);
   return user;
+}
+
+function takeUserRow(user: User, payload: Uint8Array): void {
+  const [, reflects, floor, visibility, lastSeen, blocks, segments, acknowledged, open = true] = unpack(payload) as UserRow;
+  user.reflects = reflects;
+  user.floor = floor;
+  user.visibility = visibility;
+  user.lastSeen = lastSeen ?? undefined;
+  if (blocks.length > 0) user.blocks = new Set(blocks);
+  user.acknowledged = acknowledged;
+  user.answered.unread = segments;
+  user.open = open;
+}
+
+function* replayInbox(user: User, { cacheEntriesMax, marked }: UserRowsSettings): Reading<void> {
+  const replayed = user.lsn;
+  for (;;) {
+    const [rows] = (yield [{ kind: 'forward', log: 'inbox', of: user.id, after: user.lsn, limit: READ_ROWS }]) as [readonly Row[]];
+    const runs = rows.flatMap((row) => unpackRuns(row.payload, row.first));
+    yield* readLines(user, new Set(runs.map(({ batch }) => batch.conversation)));
+    for (const run of runs) applyReceived(user, run, undefined, cacheEntriesMax);
+    if (rows.length < READ_ROWS) break;
+  }
+  const filters = user.answered.unwritten.length > 0 ? readFilters(user.answered, user.id) : undefined;
+  if (filters !== undefined) yield* filters;
+  // The next activation needn't look again.
+  if (marked && user.lsn === replayed && replayed > 0) user.changed = true;
 }
 
 export const putUser = (user: User, epoch: number): Write => {
@@ -73,8 +87,9 @@ export const putUser = (user: User, epoch: number): Write => {
     user.visibility,
     user.lastSeen ?? null,
     [...(user.blocks ?? [])],
-    user.answered.filters.length,
+    segments(user.answered),
     user.acknowledged,
+    user.open,
   ];
   return { kind: 'put', table: 'user', of: user.id, key: '', epoch, payload: pack(row) };
 };
@@ -86,7 +101,7 @@ export function userDirty(user: User): boolean {
 }
 
 /** All derived rows that changed, in one write: the user row says up to where the others reflect the inbox. */
-export function deriveUser(user: User, epoch: number): Write[] {
+export function deriveUser(user: User, epoch: number, { marked }: UserRowsSettings): Write[] {
   const writes: Write[] = [];
   for (const conversation of user.changedItems) {
     const item = user.items.get(conversation);
@@ -98,6 +113,7 @@ export function deriveUser(user: User, epoch: number): Write[] {
     for (const hosted of user.hosted.values()) if (isDirty(hosted)) writes.push(...deriveHosted(hosted, epoch));
   user.reflects = user.lsn;
   user.changed = false;
+  user.open = !marked;
   writes.push(putUser(user, epoch));
   return writes;
 }

@@ -63,7 +63,12 @@ export interface User {
   floor: number;
   /** The item rows reflect the inbox up to here. */
   reflects: number;
+  /** The lines of the conversation list that are in memory. */
   readonly items: Map<ConversationId, Item>;
+  /** `items` holds the whole list. */
+  listComplete: boolean;
+  /** A conversation that was looked for in the stored list and isn't there. */
+  unlisted: ConversationId | undefined;
   readonly changedItems: Set<ConversationId>;
   readonly answered: Answered;
   sessions: Session[];
@@ -91,6 +96,8 @@ export interface User {
   expireAt: number;
   /** The user row changed. */
   changed: boolean;
+  /** The stored user row says that there may be events after those that it reflects. */
+  open: boolean;
 }
 
 export const newUser = (id: UserId): User => ({
@@ -99,6 +106,8 @@ export const newUser = (id: UserId): User => ({
   floor: 0,
   reflects: 0,
   items: new Map(),
+  listComplete: false,
+  unlisted: undefined,
   changedItems: new Set(),
   answered: emptyAnswered(),
   sessions: [],
@@ -118,6 +127,7 @@ export const newUser = (id: UserId): User => ({
   resubscribeAt: 0,
   expireAt: 0,
   changed: false,
+  open: false,
 });
 
 export const sameSession = (one: SessionAddress, other: SessionAddress): boolean =>

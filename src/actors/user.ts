@@ -1,18 +1,18 @@
 import { CLOSE } from '../close-codes.ts';
-import type { ActorKind, Effect, Moment, Outcome, Reading } from '../cluster/actor.ts';
+import type { ActorKind, Effect, Moment, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
-import { type ConversationId, isGroup, type UserId } from '../ids.ts';
-import type { Write } from '../storage/store.ts';
-import { lookFor } from './answered.ts';
+import { isGroup, type UserId } from '../ids.ts';
+import type { StoreTraits, Write } from '../storage/store.ts';
 import { decideHostAlarm, decideHosted } from './conversation.ts';
 import { decideAck, decideConnect, decideDisconnect, decidePull, decideRead, expireEvents, readable } from './devices.ts';
 import { answer, push, refuse, tellHost } from './effects.ts';
 import { concludeHosted, type HostEvent, hostedIdle } from './host-events.ts';
 import type { Hosted } from './hosted.ts';
-import { isDirty, restoreHosted } from './hosted-rows.ts';
+import { isDirty } from './hosted-rows.ts';
 import { inboxRows, type NewRun, tellSessions } from './inbox.ts';
-import { moveRead, putItem, recount } from './item.ts';
+import { moveRead, putItem } from './item.ts';
 import { decideConversations, decideHistory, decideRemember } from './listing.ts';
+import { isForHost, loadFor } from './loading.ts';
 import type { HostCommand, MessengerLimits, UserCommand } from './messages.ts';
 import { decideBarRefused, decideBarred, decideBlock, decideMute, decideSettings } from './preferences.ts';
 import {
@@ -33,10 +33,11 @@ import type { User } from './user-state.ts';
 const NOTHING: readonly never[] = [];
 
 /** A user: its devices and their inbox, presence, the cache of its conversations, and the direct ones that it hosts. */
-export function userActor(limits: MessengerLimits): ActorKind<User, UserCommand, UserEvent> {
+export function userActor(limits: MessengerLimits, { ordered }: Pick<StoreTraits, 'ordered'>): ActorKind<User, UserCommand, UserEvent> {
+  const rows = { cacheEntriesMax: limits.cacheEntriesMax, marked: ordered };
   return {
     kind: 'user',
-    restore: (id) => restoreUser(id as UserId, limits.cacheEntriesMax),
+    restore: (id, lost) => restoreUser(id as UserId, lost !== undefined, rows),
     load: loadFor,
     decide: (user, command, now) => decide(user, command, now, limits),
     apply: (user, event) => applyUser(user, event, limits),
@@ -44,9 +45,9 @@ export function userActor(limits: MessengerLimits): ActorKind<User, UserCommand,
     refuse,
     vital: ({ kind }) => kind === 'disconnect' || kind === 'pull',
     sheddable: ({ kind }) => kind === 'typing' || kind === 'typed' || kind === 'typing-by' || kind === 'receipt',
-    fromClient: (command) => 'session' in command && command.kind !== 'disconnect' && command.kind !== 'pull' && command.kind !== 'ack',
+    fromClient,
     dirty: userDirty,
-    derive: deriveUser,
+    derive: (user, epoch) => deriveUser(user, epoch, rows),
     idle: (user) =>
       user.sessions.length === 0 &&
       user.offlineAt === undefined &&
@@ -61,41 +62,20 @@ export function userActor(limits: MessengerLimits): ActorKind<User, UserCommand,
   };
 }
 
-function loadFor(user: User, command: UserCommand): Reading<void> | undefined {
+function fromClient(command: UserCommand): boolean {
   switch (command.kind) {
-    case 'submit':
-      return lookFor(user.answered, user.id, command.clientId);
-    case 'read': {
-      const item = user.items.get(command.conversation);
-      return item === undefined ? undefined : recount(item, user.id, Math.min(command.seq, item.lastSeq));
-    }
-    default:
-      if (!isForHost(command) || user.hosted?.has(command.conversation)) return undefined;
-      return loadHosted(user, command.conversation);
-  }
-}
-
-function isForHost(command: UserCommand): command is HostCommand {
-  switch (command.kind) {
+    case 'disconnect':
+    case 'pull':
+    case 'ack':
+      return false;
+    // What others' actors ask for them.
     case 'post':
-    case 'ask-settled':
-    case 'confirm':
-    case 'missing':
-    case 'mark':
-    case 'typed':
-    case 'list-receipts':
     case 'list-members':
-    case 'bar':
+    case 'list-receipts':
       return true;
     default:
-      return false;
+      return 'session' in command;
   }
-}
-
-function* loadHosted(user: User, conversation: ConversationId): Reading<void> {
-  const hosted = yield* restoreHosted(conversation);
-  user.hosted ??= new Map();
-  user.hosted.set(conversation, hosted);
 }
 
 function decide(user: User, command: UserCommand, now: Moment, limits: MessengerLimits): Outcome<UserEvent> {
@@ -262,6 +242,10 @@ function conclude(user: User, events: readonly UserEvent[], epoch: number): { wr
       default:
         break;
     }
+  }
+  if (runs.length > 0 && !user.open) {
+    user.open = true;
+    userRow = true;
   }
   if (userRow) writes.push(putUser(user, epoch));
   if (hostEvents.length > 0) concludeHosted(hostEvents, epoch, writes, effects);

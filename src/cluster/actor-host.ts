@@ -39,6 +39,8 @@ export interface Surroundings {
   /** How many writes of this node were lost so far; a host that loses one says so. */
   losses(): number;
   lost(): void;
+  /** Has `flush` called, once, in time. */
+  flushLater(host: TurnTaker): void;
   /** Calls `wakeUp` after the delay. */
   later(delayMs: number, wakeUp: () => void): void;
   crashed(address: Address, command: Command | undefined, error: unknown): void;
@@ -92,11 +94,11 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   #loading: Letter<Received> | undefined;
   /** Made by the first crash. */
   #supervision: Supervision<Received> | undefined;
-  /** Restores in a row that failed. */
-  #restoresFailed = 0;
+  /** Reads of the state in a row that failed. */
+  #readsFailed = 0;
   lastActive: number;
-  /** When derived rows were last asked for. */
-  flushedAt: number;
+  /** The region was told that derived rows changed, and will ask for them. */
+  #flushAsked = false;
   /** When it was last tidied; never, yet. */
   tidiedAt = Number.NEGATIVE_INFINITY;
   #bytes = 0;
@@ -109,7 +111,6 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#epoch = around.epochOf(address);
     this.#mailbox = new Mailbox(around.count);
     this.lastActive = around.monotonic();
-    this.flushedAt = this.lastActive;
     this.#restore(undefined);
   }
 
@@ -199,6 +200,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#refuseLapsed(lapsed);
     this.#submit(made.writes, made.effects, taken);
     if (made.early.length > 0) this.#around.tellEarly(made.early);
+    this.#noteChanges(state);
     if (this.#mailbox.length > 0) this.#schedule();
   }
 
@@ -209,9 +211,9 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
 
   /** Writes the derived rows that changed, with the next turn. */
   flush(): void {
+    this.#flushAsked = false;
     if (this.#phase !== 'active') return;
     this.#flushDue = true;
-    this.flushedAt = this.#around.monotonic();
     this.#schedule();
   }
 
@@ -259,6 +261,12 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
 
   #refuseLapsed(letters: readonly Letter<Received>[]): void {
     for (const { command } of letters) this.#around.carryOut(this, this.#kind.refuse(command, LOST));
+  }
+
+  #noteChanges(state: State): void {
+    if (this.#flushAsked || !this.#kind.dirty(state)) return;
+    this.#flushAsked = true;
+    this.#around.flushLater(this);
   }
 
   #schedule(): void {
@@ -398,7 +406,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#carried = lost;
     this.#generation += 1;
     const generation = this.#generation;
-    const started = this.#held.noWrites().then(() => this.#around.perform(this.#kind.restore(this.address.id)));
+    const started = this.#held.noWrites().then(() => this.#around.perform(this.#kind.restore(this.address.id, lost)));
     started.then(
       (state) => {
         if (generation !== this.#generation) return;
@@ -409,35 +417,41 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
           this.#crash([], undefined, error);
           return;
         }
-        this.#restoresFailed = 0;
+        this.#readsFailed = 0;
         this.#carried = undefined;
         this.#state = state;
         this.#phase = 'active';
         // Alarms that were asked for may have been lost with the effects of lost turns.
         if (lost !== undefined) this.#mailbox.push({ command: ALARM as Received, losses: undefined });
         this.#around.carryOut(this, effects);
+        this.#noteChanges(state);
         if (this.#mailbox.length > 0 || this.#flushDue) this.#schedule();
       },
       (error: unknown) => {
         if (generation !== this.#generation) return;
-        // The store doesn't answer: whoever waits is told, and it is tried again after a pause.
-        const failure = Failure.from(error);
-        const letters = this.#mailbox.drain();
-        // Only clients ask again by themselves; what actors and sessions told is kept.
-        this.#mailbox.unshift(letters.filter(({ command }) => !this.#kind.fromClient(command)));
-        const refusals = letters
-          .filter(({ command }) => this.#kind.fromClient(command))
-          .flatMap(({ command }) => this.#kind.refuse(command, failure));
-        this.#around.carryOut(this, refusals);
-        if (!(error instanceof Failure)) this.#around.crashed(this.address, undefined, error);
-        const { quarantineFirstMs, restorePauseMaxMs } = this.#around.settings;
-        const pauseMs = Math.min(restorePauseMaxMs, quarantineFirstMs * 2 ** this.#restoresFailed);
-        if (pauseMs < restorePauseMaxMs) this.#restoresFailed += 1;
-        this.#around.later(pauseMs, () => {
-          if (generation === this.#generation) this.#restore(lost);
-        });
+        this.#retryRead(error, () => this.#restore(lost));
       },
     );
+  }
+
+  /** The store doesn't answer: clients that wait are told, and it is tried again after a pause. */
+  #retryRead(error: unknown, again: () => void): void {
+    const generation = this.#generation;
+    const failure = Failure.from(error);
+    const letters = this.#mailbox.drain();
+    // Only clients ask again by themselves; what actors and sessions told is kept.
+    this.#mailbox.unshift(letters.filter(({ command }) => !this.#kind.fromClient(command)));
+    const refusals = letters
+      .filter(({ command }) => this.#kind.fromClient(command))
+      .flatMap(({ command }) => this.#kind.refuse(command, failure));
+    this.#around.carryOut(this, refusals);
+    if (!(error instanceof Failure)) this.#around.crashed(this.address, undefined, error);
+    const { quarantineFirstMs, restorePauseMaxMs } = this.#around.settings;
+    const pauseMs = Math.min(restorePauseMaxMs, quarantineFirstMs * 2 ** this.#readsFailed);
+    if (pauseMs < restorePauseMaxMs) this.#readsFailed += 1;
+    this.#around.later(pauseMs, () => {
+      if (generation === this.#generation) again();
+    });
   }
 
   #requeueLoading(): void {
@@ -451,21 +465,23 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#phase = 'loading';
     this.#loading = letter;
     const generation = this.#generation;
-    const proceed = (retry: readonly Letter<Received>[]): void => {
-      if (generation !== this.#generation) return;
-      this.#loading = undefined;
-      this.#mailbox.unshift(retry);
+    const proceed = (): void => {
+      this.#requeueLoading();
       this.#phase = 'active';
       if (this.#mailbox.length > 0 || this.#flushDue) this.#schedule();
     };
     // What leaves an actor's memory may still be on its way to the store: all of it is there before anything is looked for.
     const loaded = this.#held.noWrites().then(() => this.#around.perform(load));
     loaded.then(
-      () => proceed([letter]),
+      () => {
+        if (generation !== this.#generation) return;
+        this.#readsFailed = 0;
+        proceed();
+      },
       (error: unknown) => {
         if (generation !== this.#generation) return;
-        this.#around.carryOut(this, this.#kind.refuse(letter.command, Failure.from(error)));
-        proceed(NOTHING);
+        this.#requeueLoading();
+        this.#retryRead(error, proceed);
       },
     );
   }

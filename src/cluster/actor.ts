@@ -58,8 +58,8 @@ export interface Outcome<Event> {
  */
 export interface ActorKind<State, Received extends Command, Event> {
   readonly kind: string;
-  /** Rebuilds the state of `id` from the store: its snapshot and the log after it. */
-  restore(id: string): Reading<State>;
+  /** Rebuilds the state of `id` from the store: its snapshot and the log after it. What it is to `carry` from is given. */
+  restore(id: string, lost: State | undefined): Reading<State>;
   /**
    * What must be read before `command` can be decided; undefined (the usual case): nothing. It puts what
    * it read into the state. No command of the actor is decided meanwhile, so order is kept.

@@ -1,20 +1,15 @@
 import { type ActorSystemRef, dispatch, type Ref, spawn, start, stop } from 'nact';
+import type { Clock } from '../clock.ts';
 
 /** Something that takes turns; `turn` is called once for each `run`, never two at a time. */
 export interface TurnTaker {
   turn(): void;
 }
 
-const TURN = { kind: 'turn' } as const;
+const DRAIN = { kind: 'drain' } as const;
 
-/** A nact actor, and whose turn it carries at the moment. */
-interface Carrier {
-  readonly ref: Ref<typeof TURN>;
-  taker: TurnTaker | undefined;
-}
-
-/** Carriers that wait for work at most: each takes 1.2 KB. */
-const FREE_MAX = 1024;
+/** So long turns are given before the event loop has its own. */
+const DRAIN_MS = 2;
 
 /** nact's names take few characters. */
 const encode = (text: string): string => Buffer.from(text).toString('base64url') || '-';
@@ -23,70 +18,81 @@ const encode = (text: string): string => Buffer.from(text).toString('base64url')
 let systems = 0;
 
 /**
- * nact as the executor and supervisor of turns, and nothing more. An activation has a nact actor for as long as a
- * turn of it is due, and gives it back with the turn: so those at rest cost none, and a login makes none. All hang
- * under one silent parent, since nact copies an actor's children with every message that it handles.
+ * nact as the executor and supervisor of turns, and nothing more. One message to its actor means: give everybody who is
+ * ready a turn, in order, and those too who get ready meanwhile. So a message that goes from actor to actor is done within
+ * one message of nact's, which costs as much as two turns: an immediate, a promise, and a copy of the actor's children.
  */
 export class Executor {
   readonly #system: ActorSystemRef;
-  readonly #parent: Ref<never>;
+  readonly #actor: Ref<typeof DRAIN>;
+  readonly #clock: Clock;
   readonly #crashed: (taker: TurnTaker, error: unknown) => void;
-  readonly #free: Carrier[] = [];
-  #made = 0;
+  #ready: TurnTaker[] = [];
+  /** Those before it have had their turn. */
+  #next = 0;
+  /** nact has been told. */
+  #due = false;
 
   /** `crashed` hears of a turn that threw; it says itself what goes wrong with it. */
-  constructor(node: string, crashed: (taker: TurnTaker, error: unknown) => void) {
+  constructor(node: string, clock: Clock, crashed: (taker: TurnTaker, error: unknown) => void) {
     systems += 1;
-    this.#system = start({ name: `${encode(node)}-${systems}` } as never);
-    this.#parent = spawn(this.#system, (state: undefined) => state, 'turns') as Ref<never>;
+    this.#clock = clock;
     this.#crashed = crashed;
+    this.#system = start({ name: `${encode(node)}-${systems}` } as never);
+    this.#actor = spawn(this.#system, () => this.#drain(), 'turns', {
+      onCrash: (_message: unknown, error: unknown, context: { resume: symbol }) => {
+        this.#failed(error);
+        return context.resume;
+      },
+    } as never) as Ref<typeof DRAIN>;
   }
 
-  /** Gives `taker` its turn soon. */
+  /** Gives `taker` its turn soon, behind all who are ready. */
   run(taker: TurnTaker): void {
-    const carrier = this.#free.pop() ?? this.#make();
-    carrier.taker = taker;
-    dispatch(carrier.ref, TURN);
+    this.#ready.push(taker);
+    this.#drainSoon();
   }
 
   stop(): void {
+    this.#ready = [];
+    this.#next = 0;
     stop(this.#system);
   }
 
-  #make(): Carrier {
-    this.#made += 1;
-    const carry = (state: undefined): undefined => {
-      const { taker } = carrier;
-      if (taker === undefined) return state;
-      carrier.taker = undefined;
+  #drainSoon(): void {
+    if (this.#due) return;
+    this.#due = true;
+    dispatch(this.#actor, DRAIN);
+  }
+
+  #drain(): void {
+    const until = this.#clock.monotonic() + DRAIN_MS;
+    while (this.#next < this.#ready.length) {
+      const taker = this.#ready[this.#next++] as TurnTaker;
       try {
         taker.turn();
       } catch (error) {
         throw new TurnFailed(taker, error);
       }
-      this.#giveBack(carrier);
-      return state;
-    };
-    // nact drops messages to a stopped path silently, so no name is used twice.
-    const ref = spawn(this.#parent, carry, String(this.#made), {
-      onCrash: (_message: unknown, error: unknown, context: { resume: symbol; stop: symbol }) => {
-        // An exception in here would wedge the nact actor for good.
-        try {
-          if (error instanceof TurnFailed) this.#crashed(error.taker, error.cause);
-          this.#giveBack(carrier);
-          return context.resume;
-        } catch {
-          return context.stop; // and nobody gets this carrier again
-        }
-      },
-    } as never) as Ref<typeof TURN>;
-    const carrier: Carrier = { ref, taker: undefined };
-    return carrier;
+      if (this.#clock.monotonic() >= until) break;
+    }
+    this.#due = false;
+    if (this.#next < this.#ready.length) {
+      this.#ready = this.#ready.slice(this.#next);
+      this.#drainSoon();
+    } else this.#ready.length = 0;
+    this.#next = 0;
   }
 
-  #giveBack(carrier: Carrier): void {
-    if (this.#free.length < FREE_MAX) this.#free.push(carrier);
-    else stop(carrier.ref);
+  /** Called by nact. An exception in here would wedge its actor, and with it the node. */
+  #failed(error: unknown): void {
+    this.#due = false;
+    if (this.#next < this.#ready.length) this.#drainSoon();
+    try {
+      if (error instanceof TurnFailed) this.#crashed(error.taker, error.cause);
+    } catch {
+      // Whoever listens has said what it could; the others' turns go on.
+    }
   }
 }
 

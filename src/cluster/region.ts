@@ -8,16 +8,11 @@ import { Alarms } from './alarms.ts';
 import { Executor, type TurnTaker } from './executor.ts';
 import { perform, ReadGate } from './reading.ts';
 import type { Ring } from './ring.ts';
+import { SWEEP_TICK_MS, Sweep, type SweepSettings } from './sweep.ts';
 
-export interface RegionSettings extends HostSettings {
+export interface RegionSettings extends HostSettings, SweepSettings {
   /** Dirty derived rows are written at most this long after they changed. */
   readonly deriveEveryMs: number;
-  /** An activation that had nothing to do for this long is unloaded. */
-  readonly passivateAfterMs: number;
-  /** Above this, idle activations are unloaded, least recently used first. */
-  readonly activationBytesMax: number;
-  /** Memory of an activation is estimated, and what it needn't hold is dropped, this often. */
-  readonly tidyEveryMs: number;
   readonly readsAtOnceMax: number;
   readonly readsWaitingMax: number;
   /** The resolution of alarms. */
@@ -62,9 +57,10 @@ export interface RegionStats {
 type AnyKind = ActorKind<never, never, never>;
 type AnyHost = ActorHost<never, Command, never>;
 
-/** A sweep looks at every activation once in this many ticks of `SWEEP_TICK_MS`. */
-const SWEEP_TICKS = 100;
-const SWEEP_TICK_MS = 10;
+/** The resolution at which derived rows are written. */
+const FLUSH_TICK_MS = 10;
+/** Steps of this on a circle leave no two points close to one another. */
+const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
 
 export interface RegionParts {
   readonly node: string;
@@ -87,10 +83,10 @@ export class Region {
   readonly #reads: ReadGate;
   readonly #around: Surroundings;
   readonly #sweeper: Timer;
-  #sweeping: Iterator<AnyHost> | undefined;
+  readonly #sweep: Sweep<AnyHost>;
+  readonly #flushes: Alarms<AnyHost>;
+  #spread = 0;
   readonly #count = { waiting: 0 };
-  #sweptBytes = 0;
-  #bytes = 0;
   #crashes = 0;
   #losses = 0;
   #shed = 0;
@@ -106,10 +102,16 @@ export class Region {
       this.#kinds.set(kind.kind, kind);
       this.#hosts.set(kind.kind, new Map());
     }
-    this.#executor = new Executor(parts.node, (taker, error) => this.#crashed(taker as AnyHost, error));
+    this.#executor = new Executor(parts.node, parts.clock, (taker, error) => this.#crashed(taker as AnyHost, error));
     this.#reads = new ReadGate(parts.settings.readsAtOnceMax, parts.settings.readsWaitingMax);
     this.#alarms = new Alarms(parts.clock, parts.settings.alarmTickMs, (host) => this.#carryOut(host, host.tell(ALARM, undefined)));
     this.#around = this.#surroundings();
+    this.#flushes = new Alarms(parts.clock, FLUSH_TICK_MS, (host) => host.flush());
+    this.#sweep = new Sweep(
+      parts.settings,
+      () => this.#all(),
+      (host) => this.#passivate(host),
+    );
     this.#sweeper = parts.clock.every(SWEEP_TICK_MS, () => this.#sweepSome());
   }
 
@@ -135,7 +137,7 @@ export class Region {
     return {
       loaded,
       waiting: this.#count.waiting,
-      bytes: this.#sweptBytes,
+      bytes: this.#sweep.bytes,
       readsWaiting: this.#reads.waiting,
       crashes: this.#crashes,
       shed: this.#shed,
@@ -168,6 +170,7 @@ export class Region {
     this.#draining = true;
     this.#sweeper.cancel();
     this.#alarms.stop();
+    this.#flushes.stop();
     for (const host of this.#all()) host.end();
     for (const hosts of this.#hosts.values()) hosts.clear();
     this.#executor.stop();
@@ -252,6 +255,7 @@ export class Region {
       lost: () => {
         this.#losses += 1;
       },
+      flushLater: (host) => this.#flushLater(host),
       later: (delayMs, wakeUp) => {
         clock.after(delayMs, wakeUp);
       },
@@ -273,60 +277,18 @@ export class Region {
     }
   }
 
-  /** One tick's share of the sweep over all activations. */
   #sweepSome(): void {
     if (this.#draining) return;
     let total = 0;
     for (const hosts of this.#hosts.values()) total += hosts.size;
-    const share = Math.ceil((total + 1) / SWEEP_TICKS);
-    this.#sweeping ??= this.#all();
-    for (let i = 0; i < share; i++) {
-      const next = this.#sweeping.next();
-      if (next.done) {
-        this.#endSweep();
-        return;
-      }
-      try {
-        this.#sweepOne(next.value);
-      } catch (error) {
-        this.#crashed(next.value, error);
-      }
-    }
+    this.#sweep.tick(this.#parts.clock.monotonic(), total, (host, error) => this.#crashed(host, error));
   }
 
-  #sweepOne(host: AnyHost): void {
-    const { settings, clock } = this.#parts;
-    const now = clock.monotonic();
-    if (now - host.tidiedAt >= settings.tidyEveryMs) host.tidy();
-    this.#bytes += host.bytes;
-    if (host.dirty) {
-      if (now - host.flushedAt >= settings.deriveEveryMs) host.flush();
-      return;
-    }
-    if (now - host.lastActive > settings.passivateAfterMs && host.idle) this.#passivate(host);
-  }
-
-  #endSweep(): void {
-    this.#sweeping = undefined;
-    this.#sweptBytes = this.#bytes;
-    this.#bytes = 0;
-    const tooMany = this.#sweptBytes - this.#parts.settings.activationBytesMax;
-    if (tooMany > 0) this.#makeRoom(tooMany);
-  }
-
-  /** Unloads idle activations, least recently used first, until about `bytes` are free. */
-  #makeRoom(bytes: number): void {
-    const idle = [...this.#all()].filter((host) => host.idle).sort((one, other) => one.lastActive - other.lastActive);
-    let freed = 0;
-    for (const host of idle) {
-      if (freed >= bytes) return;
-      if (host.dirty) {
-        host.flush();
-        continue;
-      }
-      freed += host.bytes;
-      this.#passivate(host);
-    }
+  /** Its derived rows changed: they are written in time, and not all at once where many changed at once. */
+  #flushLater(host: TurnTaker): void {
+    const { deriveEveryMs } = this.#parts.settings;
+    this.#spread = (this.#spread + GOLDEN_RATIO) % 1;
+    this.#flushes.set(host as AnyHost, (deriveEveryMs * (1 + this.#spread)) / 2);
   }
 
   #passivate(host: AnyHost): void {

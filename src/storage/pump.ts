@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { Failure } from '../failure.ts';
 
 export interface PumpSettings {
-  /** Event-loop turns that an idle pump waits for more before it starts: a chain of actors answers within them. */
+  /** Event-loop turns that an idle pump waits for more before it starts, beyond the one that it is in. */
   readonly gatherTurns: number;
   /** A batch takes no more calls once it has this many bytes. */
   readonly batchBytesMax: number;
@@ -176,7 +176,8 @@ export class Pump<Batch> {
     let turns = this.#settings.gatherTurns;
     const turn = (): void => {
       if (turns-- > 0) this.#clock.soon(turn);
-      else void this.#run();
+      // Whoever wrote now may write more before it lets go of the processor.
+      else queueMicrotask(() => void this.#run());
     };
     turn();
   }

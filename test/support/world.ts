@@ -10,7 +10,7 @@ import { Failure } from '../../src/failure.ts';
 import { type ClientId, conversationNamed, type DeviceId, type UserId } from '../../src/ids.ts';
 import { silentLog } from '../../src/log.ts';
 import { openMemoryStore } from '../../src/storage/memory.ts';
-import type { Store, StoreTraits, Write } from '../../src/storage/store.ts';
+import type { Read, Row, Store, StoreTraits, Write } from '../../src/storage/store.ts';
 import { ManualClock } from './manual-clock.ts';
 
 export const testLimits: MessengerLimits = {
@@ -81,7 +81,17 @@ export class Disk implements Store {
     this.#waiting.length = 0;
   }
 
-  read: Store['read'] = (read) => this.inner.read(read);
+  /** What was read, in order. */
+  readonly reads: Read[] = [];
+  /** Reads that fail: none, unless a test says so. */
+  unreadable: (read: Read) => boolean = () => false;
+
+  async read(read: Read): Promise<readonly Row[]> {
+    this.reads.push(read);
+    if (this.unreadable(read)) throw new Failure('unavailable', 'the disk can’t be read');
+    return this.inner.read(read);
+  }
+
   owners: Store['owners'] = (table, after, limit) => this.inner.owners(table, after, limit);
   status = () => this.inner.status();
   close = () => this.inner.close();
@@ -143,7 +153,7 @@ export class World implements Sessions {
   }
 
   #start(): Region {
-    const kinds = [userActor(this.limits), groupActor(this.limits)];
+    const kinds = [userActor(this.limits, this.disk.traits), groupActor(this.limits)];
     return new Region({
       node: 'n1',
       ring: soleOwner('n1'),

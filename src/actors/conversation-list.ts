@@ -1,0 +1,49 @@
+import type { Reading } from '../cluster/actor.ts';
+import type { ConversationId } from '../ids.ts';
+import type { Read, Row } from '../storage/store.ts';
+import { restoreItem } from './item.ts';
+import type { User } from './user-state.ts';
+
+/** Rows that one read of the list takes. */
+const READ_ROWS = 512;
+
+/** What must be read before the line of `conversation` can be told from none; undefined: nothing. */
+export function lineOf(user: User, conversation: ConversationId): Reading<void> | undefined {
+  if (user.listComplete || user.items.has(conversation) || user.unlisted === conversation) return undefined;
+  return readLine(user, conversation);
+}
+
+function* readLine(user: User, conversation: ConversationId): Reading<void> {
+  yield* readLines(user, [conversation]);
+  if (!user.items.has(conversation)) user.unlisted = conversation;
+}
+
+/** Reads those of these lines that aren't in memory, where there are any. */
+export function* readLines(user: User, conversations: Iterable<ConversationId>): Reading<void> {
+  if (user.listComplete) return;
+  const reads: Read[] = [];
+  for (const conversation of conversations) {
+    if (!user.items.has(conversation)) reads.push({ kind: 'row', table: 'item', of: user.id, key: conversation });
+  }
+  if (reads.length > 0) for (const rows of yield reads) takeLines(user, rows);
+}
+
+/** What must be read before the whole list is in memory; undefined: nothing. */
+export const wholeList = (user: User): Reading<void> | undefined => (user.listComplete ? undefined : readWholeList(user));
+
+export function* readWholeList(user: User): Reading<void> {
+  const all: Read = { kind: 'rows', table: 'item', of: user.id, limit: READ_ROWS };
+  for (let next = all; ; ) {
+    const [rows] = (yield [next]) as [readonly Row[]];
+    takeLines(user, rows);
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < READ_ROWS) break;
+    next = { ...all, after: last.key };
+  }
+  user.listComplete = true;
+}
+
+/** What is in memory is newer than its row. */
+function takeLines(user: User, rows: readonly Row[]): void {
+  for (const row of rows) if (!user.items.has(row.key as ConversationId)) user.items.set(row.key as ConversationId, restoreItem(row));
+}

@@ -1,0 +1,72 @@
+import type { Reading } from '../cluster/actor.ts';
+import { type ConversationId, isGroup } from '../ids.ts';
+import { lookFor, readFilters } from './answered.ts';
+import { lineOf, wholeList } from './conversation-list.ts';
+import { acknowledgesUnknown } from './devices.ts';
+import { restoreHosted } from './hosted-rows.ts';
+import { recount } from './item.ts';
+import type { HostCommand, UserCommand } from './messages.ts';
+import type { User } from './user-state.ts';
+
+/**
+ * What of a user must be read before `command` can be decided; undefined: nothing. An activation begins with the user's
+ * own row and what came after it, so that a login costs little however long the conversation list is; lines of that list,
+ * the index of client ids and hosted conversations come when they are needed.
+ */
+export function loadFor(user: User, command: UserCommand): Reading<void> | undefined {
+  switch (command.kind) {
+    case 'submit':
+      return lookFor(user.answered, user.id, command.clientId);
+    case 'deliver': {
+      const { conversation, entries } = command.batch;
+      return lineOf(user, conversation) ?? (entries.some(({ from }) => from === user.id) ? readFilters(user.answered, user.id) : undefined);
+    }
+    case 'read': {
+      const line = lineOf(user, command.conversation);
+      const item = user.items.get(command.conversation);
+      return line ?? (item === undefined ? undefined : recount(item, user.id, Math.min(command.seq, item.lastSeq)));
+    }
+    case 'receipt':
+      return isGroup(command.conversation) ? undefined : lineOf(user, command.conversation);
+    case 'history':
+    case 'mute':
+    case 'receipts':
+    case 'info':
+    case 'typing':
+    case 'peer-hidden':
+      return lineOf(user, command.conversation);
+    case 'conversations':
+      return wholeList(user);
+    case 'ack':
+      return acknowledgesUnknown(user, command.cursor) ? wholeList(user) : undefined;
+    case 'settings':
+      // Who is a contact stands in the list.
+      return command.presence === 'contacts' ? wholeList(user) : undefined;
+    default:
+      if (!isForHost(command) || user.hosted?.has(command.conversation)) return undefined;
+      return loadHosted(user, command.conversation);
+  }
+}
+
+export function isForHost(command: UserCommand): command is HostCommand {
+  switch (command.kind) {
+    case 'post':
+    case 'ask-settled':
+    case 'confirm':
+    case 'missing':
+    case 'mark':
+    case 'typed':
+    case 'list-receipts':
+    case 'list-members':
+    case 'bar':
+      return true;
+    default:
+      return false;
+  }
+}
+
+function* loadHosted(user: User, conversation: ConversationId): Reading<void> {
+  const hosted = yield* restoreHosted(conversation);
+  user.hosted ??= new Map();
+  user.hosted.set(conversation, hosted);
+}

@@ -1,0 +1,121 @@
+/** What a sweep needs of an activation. */
+export interface Swept {
+  /** Steady. */
+  readonly lastActive: number;
+  readonly tidiedAt: number;
+  readonly bytes: number;
+  /** There are derived rows to write. */
+  readonly dirty: boolean;
+  /** It may be unloaded. */
+  readonly idle: boolean;
+  tidy(): void;
+  flush(): void;
+}
+
+export interface SweepSettings {
+  /** An activation that had nothing to do for this long is unloaded. */
+  readonly passivateAfterMs: number;
+  /** Above this, idle activations are unloaded, least recently used first. */
+  readonly activationBytesMax: number;
+  /** Memory of an activation is estimated, and what it needn't hold is dropped, this often. */
+  readonly tidyEveryMs: number;
+}
+
+/** To be called this often. */
+export const SWEEP_TICK_MS = 10;
+/** A round takes this many ticks where there are few activations … */
+const TICKS_MIN = 100;
+/** … and up to this many where that would be more than so many a tick, which take half a millisecond. */
+const TICKS_MAX = 1000;
+const VISITS_FEW = 200;
+/** How much faster it goes while there is too much to hold. */
+const HURRY = 4;
+const SAMPLES_MAX = 4096;
+
+/**
+ * Goes round all activations, a few at a time, so that nobody waits for it: tidies them, adds up their memory, and unloads
+ * those that are idle. Where memory is short, a sample of the round before says how long ago those were used that have
+ * to go.
+ */
+export class Sweep<Host extends Swept> {
+  readonly #settings: SweepSettings;
+  readonly #hosts: () => Iterator<Host>;
+  readonly #unload: (host: Host) => void;
+  #round: Iterator<Host> | undefined;
+  #visited = 0;
+  #sampleEvery = 1;
+  #samples: { readonly lastActive: number; readonly bytes: number }[] = [];
+  #sum = 0;
+  #bytes = 0;
+  /** What is still to be unloaded in this round, of those last used before the other. */
+  #bytesToFree = 0;
+  #usedBefore = 0;
+
+  constructor(settings: SweepSettings, hosts: () => Iterator<Host>, unload: (host: Host) => void) {
+    this.#settings = settings;
+    this.#hosts = hosts;
+    this.#unload = unload;
+  }
+
+  /** Memory of all activations, as of the last round. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** One tick's share. `crashed` hears of an activation whose code threw. */
+  tick(now: number, total: number, crashed: (host: Host, error: unknown) => void): void {
+    const usual = Math.max(Math.min((total + 1) / TICKS_MIN, VISITS_FEW), total / TICKS_MAX);
+    const visits = Math.ceil(this.#bytesToFree > 0 ? usual * HURRY : usual);
+    if (this.#round === undefined) {
+      this.#round = this.#hosts();
+      this.#sampleEvery = Math.ceil((total + 1) / SAMPLES_MAX);
+    }
+    for (let i = 0; i < visits; i++) {
+      const next = this.#round.next();
+      if (next.done) {
+        this.#endRound();
+        return;
+      }
+      try {
+        this.#visit(next.value, now);
+      } catch (error) {
+        crashed(next.value, error);
+      }
+    }
+  }
+
+  #visit(host: Host, now: number): void {
+    const { tidyEveryMs, passivateAfterMs } = this.#settings;
+    if (now - host.tidiedAt >= tidyEveryMs) host.tidy();
+    const { bytes, lastActive } = host;
+    this.#sum += bytes;
+    if (this.#visited++ % this.#sampleEvery === 0) this.#samples.push({ lastActive, bytes });
+    const tooMuch = this.#bytesToFree > 0 && lastActive <= this.#usedBefore;
+    if (!tooMuch && now - lastActive <= passivateAfterMs) return;
+    if (!host.idle) return;
+    if (host.dirty) {
+      host.flush();
+      return;
+    }
+    if (tooMuch) this.#bytesToFree -= bytes;
+    this.#unload(host);
+  }
+
+  #endRound(): void {
+    this.#round = undefined;
+    this.#bytes = this.#sum;
+    this.#bytesToFree = this.#sum - this.#settings.activationBytesMax;
+    if (this.#bytesToFree > 0) {
+      this.#samples.sort((one, other) => one.lastActive - other.lastActive);
+      let freed = 0;
+      for (const { lastActive, bytes } of this.#samples) {
+        this.#usedBefore = lastActive;
+        freed += bytes * this.#sampleEvery;
+        if (freed >= this.#bytesToFree) break;
+      }
+    }
+    this.#samples = [];
+    this.#sum = 0;
+    this.#visited = 0;
+  }
+}
