@@ -510,7 +510,7 @@ t.test('a sweep goes round many activations a few at a time, and unloads as many
     () => loaded.values(),
     (host) => void loaded.delete(host),
   );
-  const crashed = (_host: unknown, error: unknown): void => t.fail(String(error));
+  const crashed = (_host: unknown, error: unknown): void => void t.fail(String(error));
   const ticks = (count: number): void => {
     for (let i = 0; i < count; i++) {
       now += SWEEP_TICK_MS;

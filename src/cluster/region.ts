@@ -8,7 +8,7 @@ import { Alarms } from './alarms.ts';
 import { Executor, type TurnTaker } from './executor.ts';
 import { perform, ReadGate } from './reading.ts';
 import type { Ring } from './ring.ts';
-import { SWEEP_TICK_MS, Sweep, type SweepSettings } from './sweep.ts';
+import { GOLDEN_RATIO, SWEEP_TICK_MS, Sweep, type SweepSettings } from './sweep.ts';
 
 export interface RegionSettings extends HostSettings, SweepSettings {
   /** Dirty derived rows are written at most this long after they changed. */
@@ -59,8 +59,6 @@ type AnyHost = ActorHost<never, Command, never>;
 
 /** The resolution at which derived rows are written. */
 const FLUSH_TICK_MS = 10;
-/** Steps of this on a circle leave no two points close to one another. */
-const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
 
 export interface RegionParts {
   readonly node: string;

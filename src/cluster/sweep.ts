@@ -31,19 +31,22 @@ const VISITS_FEW = 200;
 /** How much faster it goes while there is too much to hold. */
 const HURRY = 4;
 const SAMPLES_MAX = 4096;
+/** Steps of this on a circle leave no two points close to one another. */
+export const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
 
 /**
  * Goes round all activations, a few at a time, so that nobody waits for it: tidies them, adds up their memory, and unloads
- * those that are idle. Where memory is short, a sample of the round before says how long ago those were used that have
- * to go.
+ * those that are idle. Where memory is short, a sample of the idle ones from the round before says how long ago those
+ * were used that have to go.
  */
 export class Sweep<Host extends Swept> {
   readonly #settings: SweepSettings;
   readonly #hosts: () => Iterator<Host>;
   readonly #unload: (host: Host) => void;
   #round: Iterator<Host> | undefined;
-  #visited = 0;
   #sampleEvery = 1;
+  #untilSample = 0;
+  #spread = 0;
   #samples: { readonly lastActive: number; readonly bytes: number }[] = [];
   #sum = 0;
   #bytes = 0;
@@ -89,7 +92,7 @@ export class Sweep<Host extends Swept> {
     if (now - host.tidiedAt >= tidyEveryMs) host.tidy();
     const { bytes, lastActive } = host;
     this.#sum += bytes;
-    if (this.#visited++ % this.#sampleEvery === 0) this.#samples.push({ lastActive, bytes });
+    if (this.#untilSample-- <= 0) this.#sample(host);
     const tooMuch = this.#bytesToFree > 0 && lastActive <= this.#usedBefore;
     if (!tooMuch && now - lastActive <= passivateAfterMs) return;
     if (!host.idle) return;
@@ -99,6 +102,13 @@ export class Sweep<Host extends Swept> {
     }
     if (tooMuch) this.#bytesToFree -= bytes;
     this.#unload(host);
+  }
+
+  /** Steps are uneven, or they might go along with something else that recurs. */
+  #sample(host: Host): void {
+    this.#spread = (this.#spread + GOLDEN_RATIO) % 1;
+    this.#untilSample = Math.floor((2 * this.#sampleEvery - 1) * this.#spread);
+    if (host.idle) this.#samples.push({ lastActive: host.lastActive, bytes: host.bytes });
   }
 
   #endRound(): void {
@@ -116,6 +126,5 @@ export class Sweep<Host extends Swept> {
     }
     this.#samples = [];
     this.#sum = 0;
-    this.#visited = 0;
   }
 }
