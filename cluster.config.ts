@@ -118,7 +118,7 @@ export default defineConfig({
     restorePauseMaxMs: 2_000, // between attempts to read an actor's state: when the store is back, so is everybody, soon
     deriveEveryMs: 3_000, // what a crash may cost of watermarks and last seen
     passivateAfterMs: 120_000, // an actor that had nothing to do for this long is unloaded
-    activationBytesMax: 1_073_741_824, // memory of all actors; above, the idle ones go first
+    activationBytesMax: 1_073_741_824, // memory of all actors, and at most half of V8’s heap; above, the idle ones go first
     tidyEveryMs: 10_000, // how often an actor's memory is estimated, and what it didn't need lately is dropped
     readsAtOnceMax: 256, // reads of the store under way: enough to keep its threads busy
     readsWaitingMax: 16_384, // a login takes a few; above, `overloaded`

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
+import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { groupActor } from './actors/group.ts';
 import type { SessionCommand } from './actors/messages.ts';
@@ -127,7 +127,7 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
     sessions,
     clock,
     log,
-    settings: config.runtime,
+    settings: { ...config.runtime, activationBytesMax: boundedByHeap(config.runtime.activationBytesMax, log) },
     kinds: [userActor(limits, store.traits), groupActor(limits)],
   });
   opened.add(() => region.halt());
@@ -187,6 +187,14 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
     log.info('stopped');
   };
   return { port, url, wsUrl: `${url.replace('http', 'ws')}/v1/ws`, stop: (reason) => (stopping ??= stop(reason)) };
+}
+
+/** Actors get half of the heap at most: the rest is for what comes and goes, and for V8 to collect it in peace. */
+function boundedByHeap(bytesMax: number, log: Log): number {
+  const half = Math.floor(getHeapStatistics().heap_size_limit / 2);
+  if (bytesMax <= half) return bytesMax;
+  log.warn('actors-memory-bounded', { askedBytes: bytesMax, bytes: half, hint: 'node --max-old-space-size gives the process more' });
+  return half;
 }
 
 /** V8 shows its collector to those who ask for it only. */

@@ -48,6 +48,7 @@ export class ParleyUser implements User {
   readonly #listener: Listener;
   readonly #outbox = new Outbox();
   #acked = 0;
+  readonly #phase = opened++ % PHASES;
   #welcomed: (() => void) | undefined;
   #refused: ((error: Error) => void) | undefined;
   #grouped: (() => void) | undefined;
@@ -66,7 +67,7 @@ export class ParleyUser implements User {
       },
       closed: (reason) => this.#fail(reason),
     });
-    acknowledging.add(this);
+    acknowledging[this.#phase]?.add(this);
   }
 
   /** Resolves with `welcome`. */
@@ -105,7 +106,7 @@ export class ParleyUser implements User {
   }
 
   close(): void {
-    acknowledging.delete(this);
+    acknowledging[this.#phase]?.delete(this);
     this.#outbox.socket?.close();
   }
 
@@ -173,7 +174,12 @@ export class ParleyUser implements User {
   }
 }
 
-const acknowledging = new Set<ParleyUser>();
+/** Devices that run by themselves have no common second: each acknowledges in one of so many parts of it. */
+const PHASES = 20;
+const acknowledging = Array.from({ length: PHASES }, () => new Set<ParleyUser>());
+let opened = 0;
+let phase = 0;
 setInterval(() => {
-  for (const user of acknowledging) user.acknowledge();
-}, ACK_EVERY_MS).unref();
+  phase = (phase + 1) % PHASES;
+  for (const user of acknowledging[phase] ?? []) user.acknowledge();
+}, ACK_EVERY_MS / PHASES).unref();

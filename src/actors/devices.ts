@@ -90,11 +90,8 @@ export function decidePull(user: User, command: Of<'pull'>): Outcome<UserEvent> 
 }
 
 /** Whether the cursor covers events that `undelivered` no longer lists, or that came before this activation. */
-export function acknowledgesUnknown(user: User, cursor: number): boolean {
-  if (Math.min(cursor, user.lsn) <= user.acknowledged) return false;
-  const listedFrom = user.undelivered[0]?.lsn ?? user.lsn + 1;
-  return user.acknowledged === 0 || user.acknowledged + 1 < listedFrom;
-}
+export const acknowledgesUnknown = (user: User, cursor: number): boolean =>
+  Math.min(cursor, user.lsn) > user.acknowledged && user.acknowledged < user.undeliveredAfter;
 
 /** Moves `delivered` of every conversation whose newest events the device now has. */
 export function decideAck(user: User, command: Of<'ack'>): Outcome<UserEvent> {

@@ -31,7 +31,7 @@ export function groupActor(limits: MessengerLimits): ActorKind<Hosted, GroupComm
     sheddable: ({ kind }) => kind === 'typed',
     fromClient: ({ kind }) => kind === 'post' || kind === 'list-members' || kind === 'list-receipts',
     dirty: isDirty,
-    derive: deriveHosted,
+    derive: (group, epoch) => deriveHosted(group, epoch, false),
     idle: hostedIdle,
     tidy: () => {},
     bytes: (group) => BYTES.group + group.members.size * BYTES.member + group.open.size * BYTES.open,

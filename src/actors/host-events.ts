@@ -140,6 +140,10 @@ function fanOut(hosted: Hosted, roster: Roster, batch: Batch, epoch: number, wri
   const first = (batch.entries[0] as Entry).seq;
   const last = first + batch.entries.length - 1;
   writes.push({ kind: 'append', log: 'conversation', of: hosted.id, first, last, epoch, payload: batch.packed });
+  if (!hosted.tailMarked) {
+    hosted.tailMarked = true;
+    writes.push(putHost(hosted, epoch));
+  }
   const summary = summaryOf(hosted);
   const later: MemberCommand = { kind: 'deliver', batch, previous: first - 1, summary };
   for (const address of roster) {

@@ -1,6 +1,7 @@
 import type { Address, Reading } from '../cluster/actor.ts';
 import type { ConversationId, UserId } from '../ids.ts';
-import type { Row, Write } from '../storage/store.ts';
+import { isGroup, usersOf } from '../ids.ts';
+import type { Read, Row, Write } from '../storage/store.ts';
 import { userAddress } from './addresses.ts';
 import { type Entry, pack, unpack, unpackEntries } from './entry.ts';
 import { applyOperation } from './group-operations.ts';
@@ -10,37 +11,41 @@ import type { Roster } from './open-entries.ts';
 
 const READ_ROWS = 512;
 
-/** Host row: `[version, title, reflects, confirmed, lastAt, barredBy]`: the members table reflects the log up to `reflects`. */
-type HostRow = [1, string, number, number, number, UserId[]];
+/** Host row: the members table reflects the log up to `reflects`. `tail`: there may be entries after that; rows of old don't say. */
+type HostRow = [version: 1, title: string, reflects: number, confirmed: number, lastAt: number, barredBy: UserId[], tail?: boolean];
 /** Member row: `[role, since, until, delivered, read, confirmed, lagging, since and until of the membership before]`. */
 type MemberRow = [Role, number, number | null, number, number, number, boolean, [number, number] | null];
 
 export function* restoreHosted(id: ConversationId): Reading<Hosted> {
-  const [hostRows, firstMembers] = (yield [
-    { kind: 'row', table: 'host', of: id, key: '' },
-    { kind: 'rows', table: 'member', of: id, limit: READ_ROWS },
-  ]) as [readonly Row[], readonly Row[]];
+  const members: Read = { kind: 'rows', table: 'member', of: id, limit: READ_ROWS };
+  // The two of a direct conversation are known, and rows by key cost less than a range.
+  const wanted = isGroup(id)
+    ? [members]
+    : [...new Set(usersOf(id))].map((user): Read => ({ kind: 'row', table: 'member', of: id, key: user }));
+  const reads = [{ kind: 'row', table: 'host', of: id, key: '' } as const, ...wanted];
+  const [hostRows, ...firstMembers] = (yield reads) as [readonly Row[], ...(readonly Row[])[]];
   const hosted = emptyHosted(id);
   let reflects = 0;
   let confirmed = 0;
   const hostRow = hostRows[0];
   if (hostRow !== undefined) {
-    const [, title, reflected, settled, lastAt, barredBy] = unpack(hostRow.payload) as HostRow;
+    const [, title, reflected, settled, lastAt, barredBy, tail = true] = unpack(hostRow.payload) as HostRow;
+    hosted.tailMarked = tail;
     hosted.title = title;
     hosted.lastAt = lastAt;
     hosted.barredBy = barredBy;
     reflects = reflected;
     confirmed = settled;
   }
-  for (let rows = firstMembers; ; ) {
+  for (let rows = firstMembers.flat(); ; ) {
     for (const row of rows) restoreMember(hosted, row, confirmed);
     const last = rows.at(-1);
     if (last === undefined || rows.length < READ_ROWS) break;
-    [rows] = (yield [{ kind: 'rows', table: 'member', of: id, after: last.key, limit: READ_ROWS }]) as [readonly Row[]];
+    [rows] = (yield [{ ...members, after: last.key }]) as [Row[]];
   }
   rebuildRoster(hosted);
   hosted.lastSeq = Math.min(reflects, confirmed);
-  for (;;) {
+  while (hosted.tailMarked || hosted.lastSeq < reflects) {
     const [rows] = (yield [{ kind: 'forward', log: 'conversation', of: id, after: hosted.lastSeq, limit: READ_ROWS }]) as [readonly Row[]];
     for (const row of rows)
       for (const entry of unpackEntries(row.payload)) if (entry.seq > hosted.lastSeq) replay(hosted, entry, reflects, confirmed);
@@ -90,7 +95,7 @@ function rosterAt(hosted: Hosted, seq: number): Roster {
 }
 
 export const putHost = (hosted: Hosted, epoch: number): Write => {
-  const row: HostRow = [1, hosted.title, hosted.lastSeq, confirmedSeq(hosted), hosted.lastAt, [...hosted.barredBy]];
+  const row: HostRow = [1, hosted.title, hosted.lastSeq, confirmedSeq(hosted), hosted.lastAt, [...hosted.barredBy], hosted.tailMarked];
   return { kind: 'put', table: 'host', of: hosted.id, key: '', epoch, payload: pack(row) };
 };
 
@@ -103,13 +108,18 @@ export const putMember = (hosted: Hosted, user: UserId, member: Member, epoch: n
 
 export const isDirty = (hosted: Hosted): boolean => hosted.changed || hosted.changedMembers.size > 0;
 
-/** The rows that changed; marks them clean. The host row goes with its members: it says what they reflect. */
-export function deriveHosted(hosted: Hosted, epoch: number): Write[] {
+/**
+ * The rows that changed; marks them clean. The host row goes with its members: it says what they reflect. `marked`: it goes
+ * along with the first entry after it too (see `UserRowsSettings`), as only that of a direct conversation can, whose members
+ * stay the same.
+ */
+export function deriveHosted(hosted: Hosted, epoch: number, marked: boolean): Write[] {
   const writes: Write[] = [];
   for (const user of hosted.changedMembers) {
     const member = hosted.members.get(user);
     if (member !== undefined) writes.push(putMember(hosted, user, member, epoch));
   }
+  hosted.tailMarked = !marked;
   writes.push(putHost(hosted, epoch));
   hosted.changed = false;
   hosted.changedMembers.clear();

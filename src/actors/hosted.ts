@@ -34,6 +34,8 @@ export interface Hosted {
   readonly open: OpenEntries;
   /** Users who don't want direct messages of the other one. */
   barredBy: readonly UserId[];
+  /** The stored host row says that there may be entries after those that it reflects. */
+  tailMarked: boolean;
   /** Entries read back by `restoreHosted` whose delivery can't be proven: told again with the next command. */
   recovering: boolean;
   /** Members whose watermarks the others haven't been told. */
@@ -56,6 +58,7 @@ export function emptyHosted(id: ConversationId): Hosted {
     roster: [],
     open: new OpenEntries(),
     barredBy: [],
+    tailMarked: true,
     recovering: false,
     unannounced: undefined,
     announceAt: 0,

@@ -1,4 +1,5 @@
 import type { Reading } from '../cluster/actor.ts';
+import { together } from '../cluster/together.ts';
 import { type ConversationId, isGroup } from '../ids.ts';
 import { lookFor, readFilters } from './answered.ts';
 import { lineOf, wholeList } from './conversation-list.ts';
@@ -15,12 +16,20 @@ import type { User } from './user-state.ts';
  */
 export function loadFor(user: User, command: UserCommand): Reading<void> | undefined {
   switch (command.kind) {
-    case 'submit':
-      return lookFor(user.answered, user.id, command.clientId);
+    case 'submit': {
+      const { conversation, clientId } = command;
+      const looked = lookFor(user.answered, user.id, clientId);
+      // Its entry will come back, so the line comes along.
+      return looked === undefined || conversation === undefined ? looked : together(looked, lineOf(user, conversation));
+    }
     case 'deliver': {
       const { conversation, entries } = command.batch;
-      return lineOf(user, conversation) ?? (entries.some(({ from }) => from === user.id) ? readFilters(user.answered, user.id) : undefined);
+      const own = user.answered.unread > 0 && entries.some(({ from }) => from === user.id);
+      const filters = own ? readFilters(user.answered, user.id) : undefined;
+      return together(lineOf(user, conversation), filters);
     }
+    case 'post':
+      return together(hostedFor(user, command.conversation), lineOf(user, command.conversation));
     case 'read': {
       const line = lineOf(user, command.conversation);
       const item = user.items.get(command.conversation);
@@ -43,10 +52,12 @@ export function loadFor(user: User, command: UserCommand): Reading<void> | undef
       // Who is a contact stands in the list.
       return command.presence === 'contacts' ? wholeList(user) : undefined;
     default:
-      if (!isForHost(command) || user.hosted?.has(command.conversation)) return undefined;
-      return loadHosted(user, command.conversation);
+      return isForHost(command) ? hostedFor(user, command.conversation) : undefined;
   }
 }
+
+const hostedFor = (user: User, conversation: ConversationId): Reading<void> | undefined =>
+  user.hosted?.has(conversation) ? undefined : loadHosted(user, conversation);
 
 export function isForHost(command: UserCommand): command is HostCommand {
   switch (command.kind) {

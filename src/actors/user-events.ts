@@ -224,9 +224,14 @@ export function applyReceived(user: User, run: Run, own: NewRun['own'], cacheMax
       advance(item, entry, lsn, user.id, cacheMax);
       if (entry.from !== user.id) {
         user.undelivered.push({ lsn, conversation, seq: entry.seq });
-        if (user.undelivered.length > UNDELIVERED_MAX) user.undelivered.splice(0, UNDELIVERED_MAX / 2);
+        if (user.undelivered.length > UNDELIVERED_MAX) {
+          const dropped = user.undelivered.splice(0, UNDELIVERED_MAX / 2);
+          user.undeliveredAfter = dropped.at(-1)?.lsn ?? 0;
+        }
       }
     }
+    // Of their own entries nobody tells anybody that they have them.
+    if (entry.from === user.id && user.acknowledged === lsn - 1) user.acknowledged = lsn;
     if (entry.from === user.id && lsn > user.reflects) {
       const { clientId, kind, seq, at } = entry;
       const answer = { clientId, conversation, kind, seq, lsn, at, settled: false };

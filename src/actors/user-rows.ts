@@ -22,7 +22,7 @@ type UserRow = [
   segments: number,
   acknowledged: number,
   /** There may be events after `reflects`; rows of old don't say. */
-  open?: boolean,
+  tail?: boolean,
 ];
 
 const READ_ROWS = 512;
@@ -43,17 +43,18 @@ export function* restoreUser(id: UserId, whole: boolean, settings: UserRowsSetti
   if (rows[0] === undefined) {
     // A user without a snapshot has no lines either: they are written together.
     user.listComplete = true;
-    user.open = true;
+    user.tailMarked = true;
   } else takeUserRow(user, rows[0].payload);
   user.lsn = Math.max(user.reflects, user.floor);
+  user.undeliveredAfter = user.lsn;
   // Who is a contact stands in the list, and presence can't wait for it.
   if (whole || user.visibility === 'contacts') yield* readWholeList(user);
-  if (user.open) yield* replayInbox(user, settings);
+  if (user.tailMarked) yield* replayInbox(user, settings);
   return user;
 }
 
 function takeUserRow(user: User, payload: Uint8Array): void {
-  const [, reflects, floor, visibility, lastSeen, blocks, segments, acknowledged, open = true] = unpack(payload) as UserRow;
+  const [, reflects, floor, visibility, lastSeen, blocks, segments, acknowledged, tail = true] = unpack(payload) as UserRow;
   user.reflects = reflects;
   user.floor = floor;
   user.visibility = visibility;
@@ -61,7 +62,7 @@ function takeUserRow(user: User, payload: Uint8Array): void {
   if (blocks.length > 0) user.blocks = new Set(blocks);
   user.acknowledged = acknowledged;
   user.answered.unread = segments;
-  user.open = open;
+  user.tailMarked = tail;
 }
 
 function* replayInbox(user: User, { cacheEntriesMax, marked }: UserRowsSettings): Reading<void> {
@@ -89,7 +90,7 @@ export const putUser = (user: User, epoch: number): Write => {
     [...(user.blocks ?? [])],
     segments(user.answered),
     user.acknowledged,
-    user.open,
+    user.tailMarked,
   ];
   return { kind: 'put', table: 'user', of: user.id, key: '', epoch, payload: pack(row) };
 };
@@ -110,10 +111,10 @@ export function deriveUser(user: User, epoch: number, { marked }: UserRowsSettin
   user.changedItems.clear();
   writes.push(...deriveAnswered(user.answered, user.id, epoch, (clientId) => user.pending?.has(clientId) === true));
   if (user.hosted !== undefined)
-    for (const hosted of user.hosted.values()) if (isDirty(hosted)) writes.push(...deriveHosted(hosted, epoch));
+    for (const hosted of user.hosted.values()) if (isDirty(hosted)) writes.push(...deriveHosted(hosted, epoch, marked));
   user.reflects = user.lsn;
   user.changed = false;
-  user.open = !marked;
+  user.tailMarked = !marked;
   writes.push(putUser(user, epoch));
   return writes;
 }

@@ -74,9 +74,10 @@ export interface User {
   sessions: Session[];
   pending: Map<ClientId, Pending> | undefined;
   hosted: Map<ConversationId, Hosted> | undefined;
-  /** Events that no device has acknowledged, newest `UNDELIVERED_MAX`; others' only. */
+  /** Others' events that no device has acknowledged, of those after `undeliveredAfter`. */
   undelivered: Delivery[];
-  /** All events up to this one were acknowledged; those between it and `undelivered` have to be looked for. */
+  undeliveredAfter: number;
+  /** All events up to this one were acknowledged; those between it and `undeliveredAfter` have to be looked for. */
   acknowledged: number;
   visibility: Visibility;
   blocks: Set<UserId> | undefined;
@@ -97,7 +98,7 @@ export interface User {
   /** The user row changed. */
   changed: boolean;
   /** The stored user row says that there may be events after those that it reflects. */
-  open: boolean;
+  tailMarked: boolean;
 }
 
 export const newUser = (id: UserId): User => ({
@@ -114,6 +115,7 @@ export const newUser = (id: UserId): User => ({
   pending: undefined,
   hosted: undefined,
   undelivered: [],
+  undeliveredAfter: 0,
   acknowledged: 0,
   visibility: 'everyone',
   blocks: undefined,
@@ -127,7 +129,7 @@ export const newUser = (id: UserId): User => ({
   resubscribeAt: 0,
   expireAt: 0,
   changed: false,
-  open: false,
+  tailMarked: false,
 });
 
 export const sameSession = (one: SessionAddress, other: SessionAddress): boolean =>

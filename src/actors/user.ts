@@ -243,8 +243,8 @@ function conclude(user: User, events: readonly UserEvent[], epoch: number): { wr
         break;
     }
   }
-  if (runs.length > 0 && !user.open) {
-    user.open = true;
+  if (runs.length > 0 && !user.tailMarked) {
+    user.tailMarked = true;
     userRow = true;
   }
   if (userRow) writes.push(putUser(user, epoch));
@@ -293,10 +293,10 @@ function tidy(user: User, limits: MessengerLimits): void {
   }
 }
 
-/** What these take on 64 bits, as measured on a full heap; containers and their slots included. */
+/** What these take on 64 bits, as measured on a full heap with its host; containers, their slots and buffers included. */
 const BYTES = {
-  ...{ user: 800, session: 120, name: 60, item: 300, entry: 120, number: 8 },
-  ...{ hosted: 900, member: 150, open: 300, answer: 200, pending: 300, delivery: 60 },
+  ...{ user: 1900, session: 120, name: 60, item: 420, entry: 310, number: 8 },
+  ...{ hosted: 1000, member: 150, open: 300, answer: 200, pending: 300, delivery: 60 },
 } as const;
 
 function estimateBytes(user: User): number {
