@@ -195,15 +195,18 @@ export function restoreItem(row: Row): Item {
     last,
     peerHidden,
   ] = unpack(row.payload) as ItemRow;
+  // Written out, because a login may restore hundreds, and a spread costs as much as the rest.
   return {
-    ...newItem(row.key as ConversationId, since),
+    id: row.key as ConversationId,
     lastSeq,
+    since,
     lastLsn,
     read,
     delivered,
     own,
     ownOlder,
     ownOlderThrough,
+    recounted: undefined,
     mutedUntil,
     left,
     wrote,

@@ -1,5 +1,5 @@
 import { type Entry, FRAGMENT_AT, FRAGMENT_PAIRS, pack } from '../actors/entry.ts';
-import type { EventsFrame } from '../actors/messages.ts';
+import type { ConversationItem, EventsFrame } from '../actors/messages.ts';
 import { framesIn, type WireFrame } from './codec.ts';
 
 /**
@@ -72,18 +72,28 @@ function putFrame(frame: WireFrame): void {
       putNames(frame);
       putKey('items');
       putArray(frame.items.length);
-      for (const { last, ...rest } of frame.items) {
-        const pairs = Object.entries(rest).filter(([, value]) => value !== undefined);
-        room(1);
-        out[end++] = 0x80 | (pairs.length + 1);
-        for (const [name, value] of pairs) putPair(name, value);
-        putKey('last');
-        putEntry(last);
-      }
+      for (const item of frame.items) putItem(item);
       return frame.next === undefined ? undefined : putPair('next', frame.next);
     default:
       return putPacked(frame);
   }
+}
+
+function putItem(item: ConversationItem): void {
+  room(1);
+  const head = end++;
+  let pairs = 0;
+  for (const name in item) {
+    const value = item[name as keyof ConversationItem];
+    if (value === undefined) continue;
+    pairs += 1;
+    if (name !== 'last') putPair(name, value);
+    else {
+      putKey(name);
+      putEntry(item.last);
+    }
+  }
+  out[head] = 0x80 | pairs;
 }
 
 function putEvents(run: EventsFrame, from: number, to: number): void {
