@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { createDecoder } from 'fast-jwt';
 import t, { type Test } from 'tap';
 import WebSocket from 'ws';
+import { greeting } from '../src/cli/greeting.ts';
+import { type Config, defaults } from '../src/config.ts';
 import { temporaryDirectory } from './support/data.ts';
 import { cleanEnvironment, forkNode, PROGRAM, run } from './support/forked-node.ts';
 import { testSecret } from './support/token.ts';
@@ -49,6 +51,16 @@ t.test('the version, and help as a command', async (t) => {
   const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
   t.equal((await run(['--version'])).stdout, `${version}\n`);
   t.match((await run(['help', 'token'])).stdout, /--ttl <seconds>/);
+});
+
+t.test('the greeting offers tokens only where the node’s own are good', (t) => {
+  const config = defaults as unknown as Config;
+  const node = { url: 'http://localhost:8080', wsUrl: 'ws://localhost:8080/v1/ws' };
+  t.match(greeting(config, node), 'npx parley token alice');
+  const foreign = greeting({ ...config, tokens: { ...config.tokens, publicKeyFile: 'issuer.pem' } }, node);
+  t.notMatch(foreign, 'npx parley token');
+  t.match(foreign, /private key to issuer\.pem/);
+  t.end();
 });
 
 t.test('a data directory that the system can’t make is refused at once', { skip: process.platform !== 'linux' }, async (t) => {

@@ -371,6 +371,26 @@ t.test('health, readiness and status', async (t) => {
   t.match(found.body, { node: 'node-1', gateway: { connections: 1, sent: 1, framesIn: 2, requests: 0, sentP50Ms: Number } });
 });
 
+t.test('HEAD asks after a node without reading more; a page of another origin may poll and post', async (t) => {
+  const { url } = await startGateway(t);
+  for (const [path, status] of [['/healthz', 200] as const, ['/readyz', 200] as const, ['/nothing', 404] as const]) {
+    const answer = await fetch(url + path, { method: 'HEAD' });
+    t.equal(answer.status, status, path);
+    t.equal(await answer.text(), '');
+  }
+  for (const [path, method] of [['/v1/poll', 'GET'] as const, ['/v1/frames', 'POST'] as const]) {
+    const asked = await fetch(url + path, {
+      method: 'OPTIONS',
+      headers: { origin: 'https://example.org', 'access-control-request-method': method },
+    });
+    t.equal(asked.status, 204, path);
+    t.equal(asked.headers.get('access-control-allow-origin'), '*');
+    t.equal(asked.headers.get('access-control-allow-methods'), method);
+    t.match(asked.headers.get('access-control-allow-headers'), /authorization/i);
+  }
+  t.equal((await fetch(`${url}/v1/poll?device=d`)).headers.get('access-control-allow-origin'), '*', 'a refusal can be read too');
+});
+
 t.test('work is shed before it is begun', async (t) => {
   const gateway = await startGateway(t);
   const alice = await welcomed(gateway, 'alice');

@@ -15,17 +15,26 @@ const keeps = ({ store, data }: Config): string =>
 const everywhere = ({ listen: { host } }: Config): string =>
   host === '0.0.0.0' || host === '::' ? '\n(on all addresses of this machine; with --host 127.0.0.1 on this machine alone)' : '';
 
+/** How to come by tokens: the node's own, or those of whoever signs them. */
+function tokens(config: Config): string {
+  const { publicKeyFile, jwksFile } = config.tokens;
+  if (publicKeyFile !== '' || jwksFile !== '') {
+    return `Users' tokens are signed by whoever has the private key to ${publicKeyFile || jwksFile}: get one for alice and one for bob there.`;
+  }
+  return `Two people to try it with, each in a terminal of their own:
+
+  ${tokenCommand('alice', config)}
+  ${tokenCommand('bob', config)}
+
+print a token each.`;
+}
+
 /** What a person needs who has just started a node. */
 export function greeting(config: Config, node: { readonly url: string; readonly wsUrl: string }): string {
   return `
 Parley listens on ${node.url} and ${keeps(config)}${everywhere(config)}
 
-Two people to try it with, each in a terminal of their own:
-
-  ${tokenCommand('alice', config)}
-  ${tokenCommand('bob', config)}
-
-print a token each. Connect with any WebSocket client, for example
+${tokens(config)} Connect with any WebSocket client, for example
 
   npx --yes wscat -c ${node.wsUrl}
 

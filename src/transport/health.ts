@@ -22,12 +22,16 @@ const PATHS: Readonly<Record<string, string>> = {
 
 /** What those who run a node ask it, and the answer to whatever nobody else answers. To be served last. */
 export function serveHealth(app: TemplatedApp, { verify, notReady, status }: HealthParts): void {
-  app.get('/healthz', (response) => new Exchange(response).answer('{"status":"alive"}'));
-  app.get('/readyz', (response) => {
+  const alive = (exchange: Exchange): void => exchange.answer('{"status":"alive"}');
+  const ready = (exchange: Exchange): void => {
     const reason = notReady();
-    if (reason === undefined) new Exchange(response).answer('{"status":"ready"}');
-    else new Exchange(response).answer(JSON.stringify({ status: 'not ready', reason }), '503 Service Unavailable');
-  });
+    if (reason === undefined) exchange.answer('{"status":"ready"}');
+    else exchange.answer(JSON.stringify({ status: 'not ready', reason }), '503 Service Unavailable');
+  };
+  for (const [path, answer] of [['/healthz', alive] as const, ['/readyz', ready] as const]) {
+    app.get(path, (response) => answer(new Exchange(response)));
+    app.head(path, (response) => answer(new Exchange(response, 'head')));
+  }
   app.get('/v1/status', (response, request) => {
     const exchange = new Exchange(response);
     try {
@@ -39,7 +43,7 @@ export function serveHealth(app: TemplatedApp, { verify, notReady, status }: Hea
   });
   app.any('/*', (response, request) => {
     const method = PATHS[request.getUrl()];
-    const exchange = new Exchange(response);
+    const exchange = new Exchange(response, request.getMethod() === 'head' ? 'head' : 'other');
     if (method === undefined) return exchange.fail(new Failure('not-found', 'there is nothing here; PROTOCOL.md lists what there is'));
     if (request.getUrl() === '/v1/ws') return exchange.fail(new Failure('bad-frame', 'this is for WebSockets'), {}, '426 Upgrade Required');
     exchange.allow(method);

@@ -24,15 +24,34 @@ const STATUS: Readonly<Record<FailureCode, string>> = {
   timeout: '504 Gateway Timeout',
 };
 
+/** Whoever has a token may use it from any page: it is in a header, so a browser sends it nowhere by itself. */
+const ANY_ORIGIN = '*';
+
+/** Answers what a browser asks before a page of another origin may call (the Fetch standard, CORS-preflight). */
+export function allowAnyOrigin(response: HttpResponse, method: string): void {
+  response.cork(() => {
+    response
+      .writeStatus('204 No Content')
+      .writeHeader('Access-Control-Allow-Origin', ANY_ORIGIN)
+      .writeHeader('Access-Control-Allow-Methods', method)
+      .writeHeader('Access-Control-Allow-Headers', 'Authorization, Content-Type')
+      .writeHeader('Access-Control-Max-Age', '86400')
+      .endWithoutBody();
+  });
+}
+
 /** One HTTP request and its answer. The answer is given once, and not at all where the client has gone. */
 export class Exchange {
   private readonly response: HttpResponse;
   private state: 'open' | 'done' = 'open';
   private left: (() => void) | undefined;
   private allowed: string | undefined;
+  private readonly bodiless: boolean;
 
-  constructor(response: HttpResponse) {
+  /** `method`: the answer to a HEAD has no body. */
+  constructor(response: HttpResponse, method: 'head' | 'other' = 'other') {
     this.response = response;
+    this.bodiless = method === 'head';
     response.onAborted(() => {
       this.state = 'done';
       this.left?.();
@@ -98,9 +117,12 @@ export class Exchange {
     const { response } = this;
     response.cork(() => {
       response.writeStatus(status).writeHeader('Content-Type', 'application/json').writeHeader('Cache-Control', 'no-store');
+      response.writeHeader('Access-Control-Allow-Origin', ANY_ORIGIN).writeHeader('Access-Control-Expose-Headers', 'Retry-After');
       if (this.allowed !== undefined) response.writeHeader('Allow', this.allowed);
       if (retryAfterMs !== undefined) response.writeHeader('Retry-After', String(Math.ceil(retryAfterMs / 1000)));
-      response.end(Buffer.from(json), then === 'close'); // bytes: see Outbox
+      const bytes = Buffer.from(json); // bytes: see Outbox
+      if (this.bodiless) response.endWithoutBody(bytes.length, then === 'close');
+      else response.end(bytes, then === 'close');
     });
   }
 }

@@ -4,7 +4,7 @@ import type { DeviceId, UserId } from '../ids.ts';
 import type { WireFrame } from './codec.ts';
 import { namesOf } from './fields.ts';
 import { typeOf } from './frames.ts';
-import { addressOf, deviceIn, Exchange, integerIn, tokenOf } from './http.ts';
+import { addressOf, allowAnyOrigin, deviceIn, Exchange, integerIn, tokenOf } from './http.ts';
 import { json } from './json.ts';
 import { type Held, Poll } from './poll.ts';
 import { Post } from './post.ts';
@@ -29,6 +29,8 @@ export class Polling {
   serve(app: TemplatedApp): void {
     app.get('/v1/poll', (response, request) => this.respond(response, request, this.poll));
     app.post('/v1/frames', (response, request) => this.respond(response, request, this.post));
+    app.options('/v1/poll', (response) => allowAnyOrigin(response, 'GET'));
+    app.options('/v1/frames', (response) => allowAnyOrigin(response, 'POST'));
   }
 
   private respond(
