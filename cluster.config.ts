@@ -118,7 +118,7 @@ export default defineConfig({
     restorePauseMaxMs: 2_000, // between attempts to read an actor's state: when the store is back, so is everybody, soon
     deriveEveryMs: 3_000, // what a crash may cost of watermarks and last seen
     passivateAfterMs: 120_000, // an actor that had nothing to do for this long is unloaded
-    activationBytesMax: 1_073_741_824, // memory of all actors, and at most half of V8’s heap; above, the idle ones go first
+    activationBytesMax: 1_073_741_824, // memory of all actors, and at most half of the heap; above, the idle ones go first
     tidyEveryMs: 10_000, // how often an actor's memory is estimated, and what it didn't need lately is dropped
     readsAtOnceMax: 256, // reads of the store under way: enough to keep its threads busy
     readsWaitingMax: 16_384, // a login takes a few; above, `overloaded`
@@ -136,7 +136,6 @@ export default defineConfig({
 
   // How LevelDB is written and read.
   storage: {
-    gatherTurns: 0, // event-loop turns that an idle store waits for more to write: what actors tell one another is written together anyway
     batchBytesMax: 1_048_576, // 5,000 rows or 15 ms of writing: more would only make those who wait, wait longer
     pendingBytesMax: 67_108_864, // two seconds at the fastest that was measured: beyond that callers have given up
     pendingCallsMax: 200_000, // the same, counted in calls

@@ -33,7 +33,6 @@ const BY_PATH: Readonly<Record<string, z.ZodType>> = {
   'messenger.inboxKeepMs': whole(1_000, Number.MAX_SAFE_INTEGER, ' of milliseconds'),
   'runtime.stopWithinMs': whole(0, 9_000, ' of milliseconds'),
   'runtime.turnCommandsMax': whole(1, 256),
-  'storage.gatherTurns': whole(0, 100),
   'storage.freeBytesMin': whole(0, Number.MAX_SAFE_INTEGER, ' of bytes'),
   'limits.frameBytesMax': whole(1_024, 2 ** 24, ' of bytes'),
 };

@@ -678,19 +678,101 @@ t.test('who lets only contacts see presence is known by them from the first mome
   t.equal(await state(carol), 'offline');
 });
 
-t.test('a snapshot says whether events came after it, also where writes of several partitions are stored apart', async (t) => {
+t.test('a snapshot says whether events came after it; where a write’s partitions are stored apart it isn’t relied on', async (t) => {
   for (const ordered of [true, false]) {
     const w = new World({}, { ordered, durable: true });
     t.teardown(() => w.end());
-    let bob = await w.connect('bob');
+    const write = w.disk.inner.write.bind(w.disk.inner);
+    await w.connect('bob');
     await w.send(await w.connect('alice'), '@bob', 'c1');
     await w.restart();
-    bob = await w.connect('bob', 'phone', 1);
+    await w.connect('bob', 'phone', 1);
+    // Of each write the partition of the user rows is lost.
+    if (!ordered) w.disk.inner.write = (writes) => write(writes.filter((one) => one.kind !== 'put' || one.table !== 'user'));
     await w.send(await w.connect('alice'), '@bob', 'c2');
     await w.crash();
-    bob = await w.connect('bob', 'phone', 1);
+    w.disk.inner.write = write;
+    const bob = await w.connect('bob', 'phone', 1);
     t.same(seen(bob), [[2, '@alice', 2, 'message']], `ordered: ${ordered}`);
     await w.send(await w.connect('alice'), '@bob', 'c3');
     t.same(seen(bob).at(-1), [3, '@alice', 3, 'message']);
   }
+});
+
+t.test('an acknowledgement reads nothing where the device had all before; else it finds what it covers in the list', async (t) => {
+  const w = await world(t);
+  const bob = await w.connect('bob');
+  await w.send(await w.connect('alice'), '@bob', 'c1');
+  await w.send(bob, '@carol', 'own');
+  w.tell(bob, { kind: 'ack', device: bob.name, cursor: 2 } as never);
+  await w.send(bob, '@carol', 'own-2');
+  await w.restart();
+  const listsRead = (): number => w.disk.reads.splice(0).filter(({ kind, of }) => kind === 'rows' && of === 'bob').length;
+  let back = await w.connect('bob', 'phone', 3);
+  w.tell(back, { kind: 'ack', device: back.name, cursor: 3 } as never);
+  for (let i = 0; i < 3; i++) await w.send(back, '@carol', `own-${i + 3}`);
+  w.tell(back, { kind: 'ack', device: back.name, cursor: 6 } as never);
+  await w.settle();
+  t.equal(listsRead(), 0, 'own entries need no looking for');
+  const alice = await w.connect('alice');
+  await w.send(alice, '@bob', 'c2');
+  await w.restart();
+  back = await w.connect('bob', 'phone', 7);
+  w.tell(back, { kind: 'ack', device: back.name, cursor: 7 } as never);
+  await w.pass(1000);
+  t.equal(listsRead(), 1);
+  t.equal(await deliveredTo(w, 'bob'), 2);
+});
+
+/** How far alice sees that `peer` has their conversation. */
+async function deliveredTo(w: World, peer: string): Promise<number | undefined> {
+  const frames = await w.ask(await w.connect('alice', 'looking'), { kind: 'conversations', id: 'l', limit: 100, next: undefined } as never);
+  return one(frames, 'conversations').items.find(({ conversation }) => conversation === `@${peer}`)?.peer?.delivered;
+}
+
+t.test('what a device acknowledges after a crash is told to the others, whatever the snapshot knew of it', async (t) => {
+  const mute = async (w: World, bob: Device): Promise<void> => {
+    await w.ask(bob, { kind: 'mute', conversation: 'alice:bob', until: 9e15, id: 'm' } as never);
+  };
+  const acknowledge = async (w: World, bob: Device): Promise<void> => {
+    w.tell(bob, { kind: 'ack', device: bob.name, cursor: 2 } as never);
+    await w.send(await w.connect('carol'), '@bob', 'c3');
+  };
+  for (const [name, meanwhile] of Object.entries({ mute, acknowledge })) {
+    const w = await world(t);
+    let bob = await w.connect('bob');
+    await w.send(await w.connect('alice'), '@bob', 'c1');
+    w.tell(bob, { kind: 'ack', device: bob.name, cursor: 1 } as never);
+    await w.restart();
+    bob = await w.connect('bob', 'phone', 1);
+    await w.send(await w.connect('alice'), '@bob', 'c2');
+    await w.pass(name === 'acknowledge' ? 4000 : 0);
+    await meanwhile(w, bob);
+    await w.crash();
+    bob = await w.connect('bob', 'phone', 2);
+    w.tell(bob, { kind: 'ack', device: bob.name, cursor: 2 } as never);
+    await w.pass(1000);
+    t.equal(await deliveredTo(w, 'bob'), 2, name);
+  }
+});
+
+t.test('long lists and many client ids are read in pages and ranges', async (t) => {
+  const w = await world(t);
+  let bob = await w.connect('bob');
+  for (let i = 0; i < 600; i++) {
+    await w.send(bob, `@f${i}`, `id-${i}`);
+    if (i % 80 === 0) await w.pass(4000);
+  }
+  await w.crash();
+  bob = await w.connect('bob', 'phone', 600);
+  await w.restart();
+  bob = await w.connect('bob', 'phone', 600);
+  const names = new Set<string>();
+  for (let next: string | undefined, more = true; more; more = next !== undefined) {
+    const page = one(await w.ask(bob, { kind: 'conversations', id: 'l', limit: 100, next } as never), 'conversations');
+    for (const { conversation } of page.items) names.add(conversation);
+    next = page.next;
+  }
+  t.equal(names.size, 600);
+  t.match(await w.send(bob, '@f7', 'id-7'), { type: 'sent', duplicate: true });
 });

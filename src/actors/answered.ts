@@ -56,7 +56,7 @@ export function remember(answered: Answered, answer: Remembered): void {
 }
 
 /** How many segments a user has. */
-export const segments = ({ unread, filters }: Answered): number => unread + filters.length;
+export const segmentCount = ({ unread, filters }: Answered): number => unread + filters.length;
 
 /** What has to be read before ids may be added or looked for; undefined: nothing. */
 export const readFilters = (answered: Answered, user: UserId): Reading<void> | undefined =>

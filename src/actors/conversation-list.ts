@@ -1,11 +1,12 @@
 import type { Reading } from '../cluster/actor.ts';
 import type { ConversationId } from '../ids.ts';
 import type { Read, Row } from '../storage/store.ts';
+import { READ_ROWS } from './hosted-rows.ts';
 import { restoreItem } from './item.ts';
 import type { User } from './user-state.ts';
 
-/** Rows that one read of the list takes. */
-const READ_ROWS = 512;
+/** More than this cost less as one range. */
+const LINES_BY_KEY_MAX = 64;
 
 /** What must be read before the line of `conversation` can be told from none; undefined: nothing. */
 export function lineOf(user: User, conversation: ConversationId): Reading<void> | undefined {
@@ -18,14 +19,14 @@ function* readLine(user: User, conversation: ConversationId): Reading<void> {
   if (!user.items.has(conversation)) user.unlisted = conversation;
 }
 
-/** Reads those of these lines that aren't in memory, where there are any. */
-export function* readLines(user: User, conversations: Iterable<ConversationId>): Reading<void> {
-  if (user.listComplete) return;
-  const reads: Read[] = [];
-  for (const conversation of conversations) {
-    if (!user.items.has(conversation)) reads.push({ kind: 'row', table: 'item', of: user.id, key: conversation });
+/** Reads those of these lines that aren't in memory, where there are any; all where these are many. */
+export function* readLines(user: User, conversations: readonly ConversationId[]): Reading<void> {
+  const wanted = user.listComplete ? [] : conversations.filter((conversation) => !user.items.has(conversation));
+  if (wanted.length > LINES_BY_KEY_MAX) yield* readWholeList(user);
+  else if (wanted.length > 0) {
+    const reads = wanted.map((key): Read => ({ kind: 'row', table: 'item', of: user.id, key }));
+    for (const rows of yield reads) takeLines(user, rows);
   }
-  if (reads.length > 0) for (const rows of yield reads) takeLines(user, rows);
 }
 
 /** What must be read before the whole list is in memory; undefined: nothing. */

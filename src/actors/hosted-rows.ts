@@ -9,7 +9,8 @@ import { confirmedSeq, emptyHosted, type Hosted, type Member, openEntry, rebuild
 import type { Role } from './messages.ts';
 import type { Roster } from './open-entries.ts';
 
-const READ_ROWS = 512;
+/** Rows that one read takes, of several. */
+export const READ_ROWS = 512;
 
 /** Host row: the members table reflects the log up to `reflects`. `tail`: there may be entries after that; rows of old don't say. */
 type HostRow = [version: 1, title: string, reflects: number, confirmed: number, lastAt: number, barredBy: UserId[], tail?: boolean];

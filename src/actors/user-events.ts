@@ -5,7 +5,7 @@ import { applyHosted, type HostEvent } from './host-events.ts';
 import type { NewRun, Run } from './inbox.ts';
 import { advance, moveRead, newItem } from './item.ts';
 import type { Asked, DeviceState, PresenceState, Visibility } from './messages.ts';
-import { type AwaitedPresence, type Pending, type Session, sameSession, type User } from './user-state.ts';
+import { type AwaitedPresence, type Delivery, type Pending, type Session, sameSession, type User } from './user-state.ts';
 
 /** Everything that changes a user's state. Only `received` and what hosts append are in logs; see `conclude` in user.ts. */
 export type UserEvent =
@@ -222,16 +222,10 @@ export function applyReceived(user: User, run: Run, own: NewRun['own'], cacheMax
     // A snapshot may reflect an event that is replayed after it.
     if (entry.seq > item.lastSeq) {
       advance(item, entry, lsn, user.id, cacheMax);
-      if (entry.from !== user.id) {
-        user.undelivered.push({ lsn, conversation, seq: entry.seq });
-        if (user.undelivered.length > UNDELIVERED_MAX) {
-          const dropped = user.undelivered.splice(0, UNDELIVERED_MAX / 2);
-          user.undeliveredAfter = dropped.at(-1)?.lsn ?? 0;
-        }
-      }
     }
+    if (entry.from !== user.id) noteUndelivered(user, { lsn, conversation, seq: entry.seq });
     // Of their own entries nobody tells anybody that they have them.
-    if (entry.from === user.id && user.acknowledged === lsn - 1) user.acknowledged = lsn;
+    else if (user.acknowledged === lsn - 1) user.acknowledged = lsn;
     if (entry.from === user.id && lsn > user.reflects) {
       const { clientId, kind, seq, at } = entry;
       const answer = { clientId, conversation, kind, seq, lsn, at, settled: false };
@@ -244,6 +238,14 @@ export function applyReceived(user: User, run: Run, own: NewRun['own'], cacheMax
   if (item !== undefined && run.summary !== undefined) item.summary = run.summary;
   user.lsn = lsn - 1;
   user.changedItems.add(conversation);
+}
+
+function noteUndelivered(user: User, delivery: Delivery): void {
+  if (delivery.lsn <= user.acknowledged) return;
+  user.undelivered.push(delivery);
+  if (user.undelivered.length <= UNDELIVERED_MAX) return;
+  const dropped = user.undelivered.splice(0, UNDELIVERED_MAX / 2);
+  user.undeliveredAfter = dropped.at(-1)?.lsn ?? user.undeliveredAfter;
 }
 
 function removeSession(user: User, session: Session, at: number): void {

@@ -1,10 +1,10 @@
 import type { Reading } from '../cluster/actor.ts';
 import type { UserId } from '../ids.ts';
 import type { Row, Write } from '../storage/store.ts';
-import { deriveAnswered, readFilters, segments } from './answered.ts';
+import { deriveAnswered, readFilters, segmentCount } from './answered.ts';
 import { readLines, readWholeList } from './conversation-list.ts';
 import { pack, unpack } from './entry.ts';
-import { deriveHosted, isDirty } from './hosted-rows.ts';
+import { deriveHosted, isDirty, READ_ROWS } from './hosted-rows.ts';
 import { unpackRuns } from './inbox.ts';
 import { putItem } from './item.ts';
 import type { Visibility } from './messages.ts';
@@ -25,8 +25,6 @@ type UserRow = [
   tail?: boolean,
 ];
 
-const READ_ROWS = 512;
-
 export interface UserRowsSettings {
   readonly cacheEntriesMax: number;
   /**
@@ -36,8 +34,8 @@ export interface UserRowsSettings {
   readonly marked: boolean;
 }
 
-/** The snapshot, and the events after it. `whole`: and all lines of the conversation list. */
-export function* restoreUser(id: UserId, whole: boolean, settings: UserRowsSettings): Reading<User> {
+/** The snapshot, the events after it, and the lines that a lost state had in memory. */
+export function* restoreUser(id: UserId, lost: User | undefined, settings: UserRowsSettings): Reading<User> {
   const user = newUser(id);
   const [rows] = (yield [{ kind: 'row', table: 'user', of: id, key: '' }]) as [readonly Row[]];
   if (rows[0] === undefined) {
@@ -48,7 +46,8 @@ export function* restoreUser(id: UserId, whole: boolean, settings: UserRowsSetti
   user.lsn = Math.max(user.reflects, user.floor);
   user.undeliveredAfter = user.lsn;
   // Who is a contact stands in the list, and presence can't wait for it.
-  if (whole || user.visibility === 'contacts') yield* readWholeList(user);
+  if (user.visibility === 'contacts') yield* readWholeList(user);
+  if (lost !== undefined) yield* readLines(user, [...lost.items.keys()]);
   if (user.tailMarked) yield* replayInbox(user, settings);
   return user;
 }
@@ -61,6 +60,7 @@ function takeUserRow(user: User, payload: Uint8Array): void {
   user.lastSeen = lastSeen ?? undefined;
   if (blocks.length > 0) user.blocks = new Set(blocks);
   user.acknowledged = acknowledged;
+  user.acknowledgedStored = acknowledged;
   user.answered.unread = segments;
   user.tailMarked = tail;
 }
@@ -70,7 +70,7 @@ function* replayInbox(user: User, { cacheEntriesMax, marked }: UserRowsSettings)
   for (;;) {
     const [rows] = (yield [{ kind: 'forward', log: 'inbox', of: user.id, after: user.lsn, limit: READ_ROWS }]) as [readonly Row[]];
     const runs = rows.flatMap((row) => unpackRuns(row.payload, row.first));
-    yield* readLines(user, new Set(runs.map(({ batch }) => batch.conversation)));
+    yield* readLines(user, [...new Set(runs.map(({ batch }) => batch.conversation))]);
     for (const run of runs) applyReceived(user, run, undefined, cacheEntriesMax);
     if (rows.length < READ_ROWS) break;
   }
@@ -88,8 +88,8 @@ export const putUser = (user: User, epoch: number): Write => {
     user.visibility,
     user.lastSeen ?? null,
     [...(user.blocks ?? [])],
-    segments(user.answered),
-    user.acknowledged,
+    segmentCount(user.answered),
+    user.acknowledgedStored,
     user.tailMarked,
   ];
   return { kind: 'put', table: 'user', of: user.id, key: '', epoch, payload: pack(row) };
@@ -113,6 +113,7 @@ export function deriveUser(user: User, epoch: number, { marked }: UserRowsSettin
   if (user.hosted !== undefined)
     for (const hosted of user.hosted.values()) if (isDirty(hosted)) writes.push(...deriveHosted(hosted, epoch, marked));
   user.reflects = user.lsn;
+  user.acknowledgedStored = user.acknowledged;
   user.changed = false;
   user.tailMarked = !marked;
   writes.push(putUser(user, epoch));

@@ -79,6 +79,8 @@ export interface User {
   undeliveredAfter: number;
   /** All events up to this one were acknowledged; those between it and `undeliveredAfter` have to be looked for. */
   acknowledged: number;
+  /** The same as of the last snapshot, which the marks that were made until then are in. */
+  acknowledgedStored: number;
   visibility: Visibility;
   blocks: Set<UserId> | undefined;
   announced: PresenceState;
@@ -117,6 +119,7 @@ export const newUser = (id: UserId): User => ({
   undelivered: [],
   undeliveredAfter: 0,
   acknowledged: 0,
+  acknowledgedStored: 0,
   visibility: 'everyone',
   blocks: undefined,
   announced: 'offline',

@@ -37,7 +37,7 @@ export function userActor(limits: MessengerLimits, { ordered }: Pick<StoreTraits
   const rows = { cacheEntriesMax: limits.cacheEntriesMax, marked: ordered };
   return {
     kind: 'user',
-    restore: (id, lost) => restoreUser(id as UserId, lost !== undefined, rows),
+    restore: (id, lost) => restoreUser(id as UserId, lost, rows),
     load: loadFor,
     decide: (user, command, now) => decide(user, command, now, limits),
     apply: (user, event) => applyUser(user, event, limits),

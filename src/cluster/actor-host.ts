@@ -15,7 +15,7 @@ export interface HostSettings extends SupervisionSettings {
   readonly mailboxClientMax: number;
   /** Commands of any origin that may wait; actors tell again what was lost here. */
   readonly mailboxMax: number;
-  /** The longest pause between attempts to read an actor's state: when the store is back, so is everybody, soon. */
+  /** The longest pause between attempts to read for an actor: when the store is back, so is everybody, soon. */
   readonly restorePauseMaxMs: number;
 }
 
@@ -63,6 +63,8 @@ interface TurnResult<Received, Event> {
 
 type Phase = 'restoring' | 'active' | 'loading' | 'quarantined' | 'gone';
 const ROUNDS_MAX = 8;
+/** With pauses that double from a quarter of a second up to two seconds: some five seconds. */
+const LOADS_TRIED_MAX = 5;
 const NOTHING: readonly never[] = [];
 const UNKNOWN = new Failure('timeout', 'it is not known whether this was stored; send it again', { retryAfterMs: 500 });
 const resting = (forMs: number): Failure =>
@@ -94,7 +96,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   #loading: Letter<Received> | undefined;
   /** Made by the first crash. */
   #supervision: Supervision<Received> | undefined;
-  /** Reads of the state in a row that failed. */
+  /** Reads in a row that failed, of the state or of what a command needs. */
   #readsFailed = 0;
   lastActive: number;
   /** The region was told that derived rows changed, and will ask for them. */
@@ -144,7 +146,8 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     const { settings } = this.#around;
     const started = this.#around.monotonic();
     const now: Moment = { wall: this.#around.now(), steady: started };
-    this.lastActive = started;
+    // Writing what is derived is no use that anybody makes of it.
+    if (this.#mailbox.length > 0) this.lastActive = started;
     const taken: Letter<Received>[] = [];
     const made: TurnResult<Received, Event> = { now, writes: [], effects: [], early: [], events: [], inward: [] };
     const lapsed: Letter<Received>[] = [];
@@ -212,7 +215,8 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   /** Writes the derived rows that changed, with the next turn. */
   flush(): void {
     this.#flushAsked = false;
-    if (this.#phase !== 'active') return;
+    // A state that is being restored says so itself when it is there.
+    if (this.#phase !== 'active' && this.#phase !== 'loading') return;
     this.#flushDue = true;
     this.#schedule();
   }
@@ -227,9 +231,10 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     return this.quiet && this.#phase === 'active' && this.#state !== undefined && this.#kind.idle(this.#state);
   }
 
-  /** No command waits and no write is under way. */
+  /** No command waits, and nothing is read or written. */
   get quiet(): boolean {
-    return this.#mailbox.length === 0 && this.#loading === undefined && this.#held.quiet && !this.#scheduled && !this.#flushDue;
+    if (this.#phase === 'loading' || this.#phase === 'restoring') return false;
+    return this.#mailbox.length === 0 && this.#held.quiet && !this.#scheduled && !this.#flushDue;
   }
 
   get active(): boolean {
@@ -448,7 +453,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     if (!(error instanceof Failure)) this.#around.crashed(this.address, undefined, error);
     const { quarantineFirstMs, restorePauseMaxMs } = this.#around.settings;
     const pauseMs = Math.min(restorePauseMaxMs, quarantineFirstMs * 2 ** this.#readsFailed);
-    if (pauseMs < restorePauseMaxMs) this.#readsFailed += 1;
+    this.#readsFailed += 1;
     this.#around.later(pauseMs, () => {
       if (generation === this.#generation) again();
     });
@@ -480,6 +485,16 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
       },
       (error: unknown) => {
         if (generation !== this.#generation) return;
+        const { command } = letter;
+        // One thing that can't be read must not hold up all else for ever: actors tell again what was lost here.
+        if (!(error instanceof Failure) || this.#readsFailed >= LOADS_TRIED_MAX) {
+          this.#loading = undefined;
+          this.#readsFailed = 0;
+          this.#around.carryOut(this, this.#kind.refuse(command, Failure.from(error)));
+          if (!(error instanceof Failure)) this.#around.crashed(this.address, command, error);
+          proceed();
+          return;
+        }
         this.#requeueLoading();
         this.#retryRead(error, proceed);
       },

@@ -69,7 +69,7 @@ export interface ActorKind<State, Received extends Command, Event> {
   decide(state: State, command: Received, now: Moment): Outcome<Event>;
   /** Changes `state` in place. Can't fail. */
   apply(state: State, event: Event): void;
-  /** At the end of a turn: what to store of its events, and whom to tell about them. */
+  /** At the end of a turn: what to store of its events, and whom to tell about them. It may note in `state` what the rows now say. */
   conclude(
     state: State,
     events: readonly Event[],

@@ -19,7 +19,7 @@ export interface WaitingCount {
 
 /**
  * A bounded first-in first-out queue of commands. Bounds are the caller's: `length` says how many wait.
- * nact's own mailbox is unbounded, so this one stands in front of it.
+ * nact's own mailbox is unbounded, so commands never go there.
  */
 export class Mailbox<Received extends Command> {
   #slots: (Letter<Received> | undefined)[] = [];

@@ -109,6 +109,7 @@ export class Region {
       parts.settings,
       () => this.#all(),
       (host) => this.#passivate(host),
+      (host, error) => this.#crashed(host, error),
     );
     this.#sweeper = parts.clock.every(SWEEP_TICK_MS, () => this.#sweepSome());
   }
@@ -279,7 +280,7 @@ export class Region {
     if (this.#draining) return;
     let total = 0;
     for (const hosts of this.#hosts.values()) total += hosts.size;
-    this.#sweep.tick(this.#parts.clock.monotonic(), total, (host, error) => this.#crashed(host, error));
+    this.#sweep.tick(this.#parts.clock.monotonic(), total);
   }
 
   /** Its derived rows changed: they are written in time, and not all at once where many changed at once. */

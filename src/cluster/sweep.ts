@@ -17,19 +17,21 @@ export interface SweepSettings {
   readonly passivateAfterMs: number;
   /** Above this, idle activations are unloaded, least recently used first. */
   readonly activationBytesMax: number;
-  /** Memory of an activation is estimated, and what it needn't hold is dropped, this often. */
+  /** Memory of an activation is estimated, and what it needn't hold is dropped, in the first round after so long. */
   readonly tidyEveryMs: number;
 }
 
 /** To be called this often. */
 export const SWEEP_TICK_MS = 10;
-/** A round takes this many ticks where there are few activations … */
+/** A round over few activations takes a second. */
 const TICKS_MIN = 100;
-/** … and up to this many where that would be more than so many a tick, which take half a millisecond. */
-const TICKS_MAX = 1000;
+/** Over more than 20,000 it takes longer, since no tick visits more than this, which takes half a millisecond … */
 const VISITS_FEW = 200;
-/** How much faster it goes while there is too much to hold. */
+/** … but never longer than ten seconds. */
+const TICKS_MAX = 1000;
+/** How much faster it goes while memory is short. */
 const HURRY = 4;
+/** Sorted in a millisecond. */
 const SAMPLES_MAX = 4096;
 /** Steps of this on a circle leave no two points close to one another. */
 export const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
@@ -43,6 +45,7 @@ export class Sweep<Host extends Swept> {
   readonly #settings: SweepSettings;
   readonly #hosts: () => Iterator<Host>;
   readonly #unload: (host: Host) => void;
+  readonly #crashed: (host: Host, error: unknown) => void;
   #round: Iterator<Host> | undefined;
   #sampleEvery = 1;
   #untilSample = 0;
@@ -54,10 +57,17 @@ export class Sweep<Host extends Swept> {
   #bytesToFree = 0;
   #usedBefore = 0;
 
-  constructor(settings: SweepSettings, hosts: () => Iterator<Host>, unload: (host: Host) => void) {
+  /** `crashed` hears of an activation whose code threw. */
+  constructor(
+    settings: SweepSettings,
+    hosts: () => Iterator<Host>,
+    unload: (host: Host) => void,
+    crashed: (host: Host, error: unknown) => void,
+  ) {
     this.#settings = settings;
     this.#hosts = hosts;
     this.#unload = unload;
+    this.#crashed = crashed;
   }
 
   /** Memory of all activations, as of the last round. */
@@ -65,8 +75,8 @@ export class Sweep<Host extends Swept> {
     return this.#bytes;
   }
 
-  /** One tick's share. `crashed` hears of an activation whose code threw. */
-  tick(now: number, total: number, crashed: (host: Host, error: unknown) => void): void {
+  /** One tick's share of `total` activations. */
+  tick(now: number, total: number): void {
     const usual = Math.max(Math.min((total + 1) / TICKS_MIN, VISITS_FEW), total / TICKS_MAX);
     const visits = Math.ceil(this.#bytesToFree > 0 ? usual * HURRY : usual);
     if (this.#round === undefined) {
@@ -82,7 +92,7 @@ export class Sweep<Host extends Swept> {
       try {
         this.#visit(next.value, now);
       } catch (error) {
-        crashed(next.value, error);
+        this.#crashed(next.value, error);
       }
     }
   }
@@ -90,18 +100,23 @@ export class Sweep<Host extends Swept> {
   #visit(host: Host, now: number): void {
     const { tidyEveryMs, passivateAfterMs } = this.#settings;
     if (now - host.tidiedAt >= tidyEveryMs) host.tidy();
-    const { bytes, lastActive } = host;
-    this.#sum += bytes;
+    if (this.#unloads(host, now, passivateAfterMs)) return;
+    this.#sum += host.bytes;
     if (this.#untilSample-- <= 0) this.#sample(host);
+  }
+
+  /** Unloads the activation where it is time, or writes what has to be written before. */
+  #unloads(host: Host, now: number, passivateAfterMs: number): boolean {
+    const { bytes, lastActive } = host;
     const tooMuch = this.#bytesToFree > 0 && lastActive <= this.#usedBefore;
-    if (!tooMuch && now - lastActive <= passivateAfterMs) return;
-    if (!host.idle) return;
+    if ((!tooMuch && now - lastActive <= passivateAfterMs) || !host.idle) return false;
     if (host.dirty) {
       host.flush();
-      return;
+      return false;
     }
     if (tooMuch) this.#bytesToFree -= bytes;
     this.#unload(host);
+    return true;
   }
 
   /** Steps are uneven, or they might go along with something else that recurs. */

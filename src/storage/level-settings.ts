@@ -14,8 +14,6 @@ export interface LevelSettings extends PumpSettings, ReadWindowSettings {
 }
 
 export const defaultLevelSettings: LevelSettings = {
-  // What actors tell one another is done in one go, so it is written together without waiting for it.
-  gatherTurns: 0,
   // 5,000 rows or 15 ms of writing: more would only make those who wait, wait longer.
   batchBytesMax: 2 ** 20,
   // Two seconds at the fastest that was measured: beyond that callers have given up.

@@ -2,8 +2,6 @@ import type { Clock } from '../clock.ts';
 import { Failure } from '../failure.ts';
 
 export interface PumpSettings {
-  /** Event-loop turns that an idle pump waits for more before it starts, beyond the one that it is in. */
-  readonly gatherTurns: number;
   /** A batch takes no more calls once it has this many bytes. */
   readonly batchBytesMax: number;
   /** What may wait, in bytes and in calls; more is refused. */
@@ -173,13 +171,8 @@ export class Pump<Batch> {
 
   #start(): void {
     this.#running = true;
-    let turns = this.#settings.gatherTurns;
-    const turn = (): void => {
-      if (turns-- > 0) this.#clock.soon(turn);
-      // Whoever wrote now may write more before it lets go of the processor.
-      else queueMicrotask(() => void this.#run());
-    };
-    turn();
+    // Whoever writes now may write more before it lets go of the processor.
+    queueMicrotask(() => void this.#run());
   }
 
   async #run(): Promise<void> {
