@@ -26,6 +26,8 @@ interface Counter {
 type Count =
   /** Needs something read, once in each life of the activation. */
   | { readonly kind: 'look-first'; readonly by: SessionAddress }
+  /** The same of a client. */
+  | { readonly kind: 'ask-first'; readonly by: SessionAddress }
   | { readonly kind: 'leave'; readonly by: SessionAddress }
   /** Asks for an alarm in five seconds. */
   | { readonly kind: 'wake-me'; readonly by: SessionAddress }
@@ -51,7 +53,7 @@ const counter: ActorKind<Counter, Count, { readonly kind: 'added'; readonly bad?
     return { id, count: rows.length, dirty: false, loaded: false };
   },
   load(state, command) {
-    if (command.kind !== 'look-first' || state.loaded) return undefined;
+    if ((command.kind !== 'look-first' && command.kind !== 'ask-first') || state.loaded) return undefined;
     return (function* () {
       yield [{ kind: 'row', table: 'item', of: state.id, key: '' }];
       state.loaded = true;
@@ -61,6 +63,7 @@ const counter: ActorKind<Counter, Count, { readonly kind: 'added'; readonly bad?
     switch (command.kind) {
       case 'add':
       case 'look-first':
+      case 'ask-first':
       case 'leave':
       case 'added-from':
         return { events: [{ kind: 'added' }], effects: [emit(`${state.id}=${state.count + 1}`)] };
@@ -109,7 +112,7 @@ const counter: ActorKind<Counter, Count, { readonly kind: 'added'; readonly bad?
   refuse: (command, failure) => (command.kind === 'gossip' ? [] : [emit(`${command.kind}: ${failure.code}`)]),
   vital: ({ kind }) => kind === 'leave',
   sheddable: ({ kind }) => kind === 'gossip',
-  fromClient: ({ kind }) => kind === 'add',
+  fromClient: ({ kind }) => kind === 'add' || kind === 'ask-first',
   dirty: (state) => state.dirty,
   derive(state) {
     state.dirty = false;
@@ -508,8 +511,9 @@ t.test('an orderly stop waits for what is being read, and writes what was derive
   n.tell('a', add);
   await n.settle();
   n.disk.unreadable = ({ kind }) => kind === 'row';
-  n.tell('a', { kind: 'look-first', by: session });
+  n.tell('a', { kind: 'ask-first', by: session });
   for (let i = 0; i < 5; i++) await turn();
+  t.equal(n.told.at(-1), 'ask-first: unavailable', 'nothing waits any longer, but for the next attempt');
   let stopped = false;
   const stop = n.region.drain(10_000).then(() => {
     stopped = true;
