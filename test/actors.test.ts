@@ -295,6 +295,21 @@ t.test('who is blocked can neither send nor see; the blocker may still write', a
   t.match(await w.send(back, '@bob', 'c3'), { type: 'sent', seq: 3 });
 });
 
+t.test('who was blocked before anything was written sees no watermarks of the blocker either', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  await w.ask(alice, { kind: 'block', user: 'bob', id: 'b' } as never);
+  for (const again of [false, true]) {
+    if (again) await w.restart();
+    await w.send(await w.connect('alice'), '@bob', `c${again}`);
+    const list = one(
+      await w.ask(await w.connect('bob'), { kind: 'conversations', id: 'l', limit: 9, next: undefined } as never),
+      'conversations',
+    );
+    t.match(list.items, [{ conversation: '@alice', unread: again ? 2 : 1, peer: undefined }]);
+  }
+});
+
 t.test('presence: at once, on change, away, and offline only after a grace (quiet-ends)', async (t) => {
   const w = await world(t);
   const alice = await w.connect('alice');

@@ -115,9 +115,10 @@ export function applyUser(user: User, event: UserEvent, settings: ApplySettings)
       break;
     }
     case 'peer-hidden': {
-      const item = user.items.get(event.conversation);
-      if (item === undefined) break;
+      // Where nothing was written yet, the line that will be begins with it.
+      const item = user.items.get(event.conversation) ?? newItem(event.conversation, 1);
       item.peerHidden = event.on;
+      user.items.set(event.conversation, item);
       user.changedItems.add(event.conversation);
       break;
     }
@@ -214,9 +215,10 @@ export function applyReceived(user: User, run: Run, own: NewRun['own'], cacheMax
   let lsn = run.firstLsn;
   for (const entry of entries) {
     if (item === undefined || (run.starts && lsn === run.firstLsn && entry.seq > item.lastSeq)) {
-      const mutedUntil = item?.mutedUntil ?? 0;
+      const { mutedUntil, peerHidden } = item ?? newItem(conversation, entry.seq);
       item = newItem(conversation, entry.seq);
       item.mutedUntil = mutedUntil;
+      item.peerHidden = peerHidden;
       user.items.set(conversation, item);
     }
     // A snapshot may reflect an event that is replayed after it.
