@@ -1,8 +1,10 @@
 import t from 'tap';
 import { deriveAnswered, emptyAnswered, lookFor, readFilters, remember } from '../src/actors/answered.ts';
+import { compact } from '../src/actors/compact.ts';
 import { refuse } from '../src/actors/effects.ts';
-import { pack } from '../src/actors/entry.ts';
+import { bodyOf, pack, packEntry } from '../src/actors/entry.ts';
 import { emptyHosted } from '../src/actors/hosted.ts';
+import { advance, newItem } from '../src/actors/item.ts';
 import type { Bar, MemberCommand, UserCommand } from '../src/actors/messages.ts';
 import { decideBarRefused, decideBarred, decideBlock } from '../src/actors/preferences.ts';
 import { decideWatchedBy, presenceAlarm } from '../src/actors/presence.ts';
@@ -107,4 +109,31 @@ t.test('a filter of the older kind says nothing, so what it covers is looked for
   remember(answered, { clientId: 'two' as ClientId, conversation, kind: 'message', seq: 1, lsn: 1, at: 0, settled: true });
   deriveAnswered(answered, 'bob' as UserId, 1, () => false);
   t.equal(answered.filters.length, 2);
+});
+
+t.test('remembered entries get bytes of their own, in one buffer, and say the same', (t) => {
+  const slab = Buffer.alloc(8192);
+  const item = newItem('alice:bob' as ConversationId, 1);
+  const entries = [1, 2, 3].map((seq) => {
+    const entry = packEntry(seq, 'alice' as UserId, 5, 'message', `c${seq}` as ClientId, pack({ text: 'x'.repeat(seq) }));
+    slab.set(entry.packed, seq * 1000);
+    return { ...entry, packed: slab.subarray(seq * 1000, seq * 1000 + entry.packed.length) };
+  });
+  for (const entry of entries) advance(item, entry, entry.seq, 'bob' as UserId, 15);
+  const before = item.cache.map((entry) => ({ ...entry, packed: Buffer.from(entry.packed), body: bodyOf(entry) }));
+  compact([item]);
+  t.same(
+    item.cache.map((entry) => ({ ...entry, packed: Buffer.from(entry.packed), body: bodyOf(entry) })),
+    before,
+  );
+  const buffers = new Set(item.cache.map(({ packed }) => packed.buffer));
+  t.equal(buffers.size, 1);
+  t.equal(
+    [...buffers][0]?.byteLength,
+    entries.reduce((sum, { packed }) => sum + packed.length, 0),
+  );
+  const { cache } = item;
+  compact([item]);
+  t.equal(item.cache, cache, 'once is enough');
+  t.end();
 });

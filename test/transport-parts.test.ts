@@ -340,11 +340,15 @@ t.test('a turn flushes each session once, and those that were added meanwhile in
   await turn();
   t.same(seen, ['one', 'flush-failed', '1011', 'two', 'rest', 'again', 'rest']);
   let left = 3;
-  turns.hold({ release: () => --left > 0 });
-  clock.advance(100);
+  turns.hold({ release: (now) => (--left > 0 ? now + 8 : 0) }, clock.monotonic() + 8);
+  clock.advance(9);
+  t.equal(left, 3, 'looked at every five milliseconds');
+  clock.advance(1);
+  t.equal(left, 2);
+  clock.advance(40);
   t.equal(left, 0);
   t.equal(clock.timers, 0, 'nobody holds, no timer runs');
-  turns.hold({ release: () => true });
+  turns.hold({ release: (now) => now + 5 }, clock.monotonic());
   turns.stop();
   t.equal(clock.timers, 0);
 });

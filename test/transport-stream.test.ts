@@ -129,15 +129,15 @@ t.test('an own event is held for a moment only', async (t) => {
   ends.now += HOLD_MS / 2;
   ends.stream.events(0, run(2, 2, 'own'));
   ends.stream.events(0, run(3, 3));
-  t.equal(ends.stream.release(ends.now), true, 'too soon');
+  t.ok(ends.stream.release(ends.now) > ends.now, 'too soon');
   t.same(ends.written, []);
   ends.now += HOLD_MS / 2;
-  t.equal(ends.stream.release(ends.now), true, 'the second one is held on');
+  t.ok(ends.stream.release(ends.now) > ends.now, 'the second one is held on');
   t.same(ends.written, ['e1']);
   ends.stream.sent(sent(1));
   t.same(ends.written, ['e1', 's1'], 'its sent is an answer only');
   ends.now += HOLD_MS;
-  t.equal(ends.stream.release(ends.now), false);
+  t.equal(ends.stream.release(ends.now), 0);
   t.same(ends.written, ['e1', 's1', 'e2', 'e3']);
 });
 

@@ -33,6 +33,8 @@ export interface Item {
   peerHidden: boolean;
   /** The newest entries, ascending and without gaps; at least the last one. */
   cache: Entry[];
+  /** Some of these are parts of larger buffers; see `compact`. */
+  loose: boolean;
 }
 
 const OWN_MAX = 256;
@@ -57,6 +59,7 @@ export const newItem = (id: ConversationId, since: number): Item => ({
   peerRead: 0,
   peerHidden: false,
   cache: [],
+  loose: false,
 });
 
 /** Notes an entry that follows the last one. */
@@ -72,6 +75,7 @@ export function advance(item: Item, entry: Entry, lsn: number, reader: UserId, c
     }
   }
   item.cache.push(entry);
+  item.loose = true;
   if (item.cache.length > cacheMax) item.cache.shift();
   if (entry.kind !== 'message') applyToSummary(item, entry, reader);
 }
@@ -215,5 +219,6 @@ export function restoreItem(row: Row): Item {
     peerRead,
     peerHidden,
     cache: last === null ? [] : unpackEntries(last),
+    loose: false,
   };
 }

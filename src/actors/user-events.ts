@@ -124,7 +124,9 @@ export function applyUser(user: User, event: UserEvent, settings: ApplySettings)
     }
     case 'remembered': {
       const item = user.items.get(event.conversation);
-      if (item !== undefined) item.cache = [...event.entries];
+      if (item === undefined) break;
+      item.cache = [...event.entries];
+      item.loose = true;
       break;
     }
     default:

@@ -3,6 +3,7 @@ import type { ActorKind, Effect, Moment, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { isGroup, type UserId } from '../ids.ts';
 import type { StoreTraits, Write } from '../storage/store.ts';
+import { compact } from './compact.ts';
 import { decideHostAlarm, decideHosted } from './conversation.ts';
 import { decideAck, decideConnect, decideDisconnect, decidePull, decideRead, expireEvents, readable } from './devices.ts';
 import { answer, push, refuse, tellHost } from './effects.ts';
@@ -287,6 +288,7 @@ const hostsIdle = (user: User): boolean => {
 
 /** Conversations that weren't needed for some time are read again when they are. */
 function tidy(user: User, limits: MessengerLimits): void {
+  compact(user.items.values());
   for (const hosted of user.hosted?.values() ?? NOTHING) {
     hosted.unused += 1;
     if (hosted.unused > limits.hostedUnusedMax && hostedIdle(hosted) && !isDirty(hosted)) user.hosted?.delete(hosted.id);

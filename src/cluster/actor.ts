@@ -93,7 +93,7 @@ export interface ActorKind<State, Received extends Command, Event> {
   derive(state: State, epoch: number): readonly Write[];
   /** Whether the activation may be unloaded: nothing connected, nothing under way. */
   idle(state: State): boolean;
-  /** Drops what hasn't been used for some calls and is as it is in the store. Nothing that was written is under way. */
+  /** Drops what hasn't been used for some calls and is as it is in the store, and makes the rest small. Nothing that was written is under way. */
   tidy(state: State): void;
   /** An estimate of the memory the state holds. */
   bytes(state: State): number;

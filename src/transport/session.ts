@@ -314,12 +314,12 @@ export class Session implements Requester, Receiver, StreamEnds {
     return this.around.clock.monotonic() + this.settings.ownEventHoldMs;
   }
 
-  hold(): void {
-    this.around.turns.hold(this);
+  hold(until: number): void {
+    this.around.turns.hold(this, until);
   }
 
-  release(now: number): boolean {
-    return this.state === 'open' && this.stream.release(now);
+  release(now: number): number {
+    return this.state === 'open' ? this.stream.release(now) : 0;
   }
 
   // ── What happens by itself ──

@@ -12,8 +12,8 @@ export interface StreamEnds {
   pull(after: number): number;
   /** When own entries that come now go out as they are; 0: at once. */
   holdUntil(): number;
-  /** The stream begins to hold own entries: `release` is to be called when their time is over. */
-  hold(): void;
+  /** The stream begins to hold own entries: `release` is to be called then. */
+  hold(until: number): void;
 }
 
 /** A run that waits; `until` when, if it is held itself, and not only behind another. */
@@ -94,7 +94,7 @@ export class Stream {
     if (this.waiting !== undefined) this.waiting.push({ run, until });
     else if (until > 0 && this.sents?.has(this.nextLsn) !== true) {
       this.waiting = [{ run, until }];
-      this.ends.hold();
+      this.ends.hold(until);
     } else this.writeRun(run);
     if (this.sents !== undefined) this.advance(0);
   }
@@ -167,10 +167,10 @@ export class Stream {
     this.want();
   }
 
-  /** Own entries whose time is over by `now` go out as events. True while others are still held. */
-  release(now: number): boolean {
+  /** Own entries whose time is over by `now` go out as events. Gives until when others are held; 0: none is. */
+  release(now: number): number {
     if (this.waiting !== undefined) this.advance(now);
-    return this.waiting !== undefined;
+    return this.waiting?.[0]?.until ?? 0;
   }
 
   private want(): void {

@@ -9,8 +9,8 @@ export interface Flushed {
 }
 
 export interface Holding {
-  /** Lets go of what has been held long enough; true while it holds more. */
-  release(now: number): boolean;
+  /** Lets go of what has been held long enough. Gives until when it holds more; 0: it holds nothing. */
+  release(now: number): number;
 }
 
 /** How often held entries are looked at. */
@@ -26,7 +26,8 @@ export class Turns {
   private readonly flushed: () => void;
   private ready: Flushed[] = [];
   private flushing: Flushed[] = [];
-  private readonly holding = new Set<Holding>();
+  /** And until when each holds: about in that order, since all hold for as long. */
+  private readonly holding = new Map<Holding, number>();
   private timer: Timer | undefined;
   /** Seconds on the monotonic clock, as of the last sweep: near enough for silence and the like. */
   second: number;
@@ -44,8 +45,8 @@ export class Turns {
     if (this.ready.push(session) === 1) this.clock.soon(this.flush);
   }
 
-  hold(session: Holding): void {
-    this.holding.add(session);
+  hold(session: Holding, until: number): void {
+    if (!this.holding.has(session)) this.holding.set(session, until);
     this.timer ??= this.clock.every(RELEASE_EVERY_MS, this.release);
   }
 
@@ -74,7 +75,12 @@ export class Turns {
 
   private readonly release = (): void => {
     const now = this.clock.monotonic();
-    for (const session of this.holding) if (!session.release(now)) this.holding.delete(session);
+    for (const [session, until] of this.holding) {
+      if (until > now) break;
+      this.holding.delete(session);
+      const next = session.release(now);
+      if (next > 0) this.holding.set(session, next);
+    }
     if (this.holding.size > 0) return;
     this.timer?.cancel();
     this.timer = undefined;
