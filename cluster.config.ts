@@ -49,7 +49,7 @@ export default defineConfig({
 
     requestsPerConnectionMax: 1_024, // unanswered requests of one connection
     requestsMax: 20_000, // of all: what a small node answers in half a second
-    answerTargetMs: 250, // a person hardly notices; while most sends take longer than this, fewer requests are let in and the rest get `overloaded`
+    answerTargetMs: 100, // a person doesn't notice; while most sends take longer (and the disk could do better), fewer requests are let in and the rest get `overloaded`
     requestTimeoutMs: 10_000, // longer than the store and the members are waited for
     overloadedRetryMs: 1_000, // the load is gone, or it isn't: ask again in a second
 

@@ -381,6 +381,7 @@ t.test('the request window narrows while most sends come late and more wait, and
 
 t.test('a narrow request window widens again under a load too small to judge by', async (t) => {
   const window = new RequestWindow({ requestsMax: 1_000, answerTargetMs: 100 }, 0);
+  window.answered(5, 0);
   window.waiting = 900;
   for (let tick = 0; tick < 5; tick++) {
     for (let i = 0; i < 300; i++) window.answered(500, tick * 100 + 50);
@@ -389,6 +390,22 @@ t.test('a narrow request window widens again under a load too small to judge by'
   t.equal(window.most(500), 150);
   window.waiting = 3;
   t.ok(window.most(600) > 150);
+});
+
+t.test('a slow disk narrows nothing, but for what makes even that worse', async (t) => {
+  const window = new RequestWindow({ requestsMax: 1_000, answerTargetMs: 100 }, 0);
+  window.waiting = 900;
+  let tick = 0;
+  const ticks = (count: number, tookMs: number, answered: number): number => {
+    for (const until = tick + count; tick < until; tick++) {
+      window.answered(200, tick * 100 + 10);
+      for (let i = 0; i < answered; i++) window.answered(tookMs, tick * 100 + 50);
+      window.most(tick * 100 + 100);
+    }
+    return window.most(tick * 100);
+  };
+  t.equal(ticks(100, 400, 200), 1_000, 'twice what the disk takes');
+  t.ok(ticks(10, 3_000, 40) < 1_000, 'a queue of seconds');
 });
 
 t.test('conversations with slow members narrow nothing where nothing queues', async (t) => {

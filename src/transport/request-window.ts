@@ -3,7 +3,7 @@ import type { RequestCount } from './requests.ts';
 export interface WindowSettings {
   /** Requests that may wait at once, at the most. */
   readonly requestsMax: number;
-  /** Sends are to be answered within this; while most aren't, fewer requests are let in. */
+  /** Sends are to be answered within this, where the disk can; while most aren't, fewer requests are let in. */
   readonly answerTargetMs: number;
 }
 
@@ -19,6 +19,11 @@ const LEAST = 32;
 const SHARES = 32;
 /** Half a second, which is longer than a disk is busy with itself. */
 const LATE_TICKS = 5;
+/** Where even the quickest answer takes long, it is the disk: so many times that isn't late, up to so many times the target. */
+const QUICKEST_TIMES = 4;
+const TARGET_TIMES_MAX = 10;
+/** What was the quickest is forgotten by 5 % a second. */
+const QUICKEST_FORGOTTEN = 1.005;
 
 /**
  * How many requests may wait on the node. What is let in beyond what can be done in time only waits, and makes all wait
@@ -30,6 +35,8 @@ export class RequestWindow implements RequestCount {
   private readonly settings: WindowSettings;
   private width: number;
   private tickedAt: number;
+  /** The time of the quickest answer of late. */
+  private quickestMs = 0;
   private inTime = 0;
   private late = 0;
   /** Ticks in a row of which most sends came late. */
@@ -56,18 +63,25 @@ export class RequestWindow implements RequestCount {
   /** A send was answered after so many milliseconds. */
   answered(tookMs: number, now: number): void {
     if (now - this.tickedAt >= TICK_MS) this.tick(now);
-    if (tookMs > this.settings.answerTargetMs) this.late += 1;
+    if (tookMs < this.quickestMs || this.quickestMs === 0) this.quickestMs = tookMs;
+    if (tookMs > this.targetMs) this.late += 1;
     else this.inTime += 1;
+  }
+
+  private get targetMs(): number {
+    const { answerTargetMs } = this.settings;
+    return Math.max(answerTargetMs, Math.min(QUICKEST_TIMES * this.quickestMs, TARGET_TIMES_MAX * answerTargetMs));
   }
 
   private tick(now: number): void {
     const passedMs = now - this.tickedAt;
-    const { requestsMax, answerTargetMs } = this.settings;
+    const { requestsMax } = this.settings;
     const answered = this.late + this.inTime;
     // A few late ones tell of a slow member, a moment of many of a disk that was busy for a moment.
     if (answered >= LEAST) this.lateTicks = Math.max(0, this.lateTicks + (this.late > this.inTime ? 1 : -1));
     else if (this.waiting <= LEAST) this.lateTicks = 0;
-    const inTarget = (answered / passedMs) * answerTargetMs;
+    const inTarget = (answered / passedMs) * this.targetMs;
+    this.quickestMs *= QUICKEST_FORGOTTEN ** (passedMs / TICK_MS);
     if (this.lateTicks >= LATE_TICKS && answered >= LEAST && this.waiting > inTarget) {
       this.width = Math.max(LEAST, Math.min(this.width, inTarget / 2));
       this.lateTicks = LATE_TICKS;

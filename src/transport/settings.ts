@@ -123,7 +123,7 @@ export const defaultGatewaySettings: GatewaySettings = {
 
   requestsPerConnectionMax: 1_024, // unanswered requests of one connection
   requestsMax: 20_000, // of all: what a small node answers in half a second
-  answerTargetMs: 250, // a person hardly notices
+  answerTargetMs: 100, // a person doesn't notice
   requestTimeoutMs: 10_000, // longer than the store and the members are waited for
   overloadedRetryMs: 1_000, // the load is gone, or it isn't: ask again in a second
 
