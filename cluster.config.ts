@@ -115,11 +115,11 @@ export default defineConfig({
     crashWindowMs: 60_000, // a crash within this time of the last counts as one more in a row
     quarantineFirstMs: 250, // the pause after the third of them, and after a first failed attempt to read an actor's state; each further one doubles it
     quarantineMaxMs: 60_000, // and no longer than this
-    restorePauseMaxMs: 2_000, // between attempts to read an actor's state: when the store is back, so is everybody, soon
+    restorePauseMaxMs: 2_000, // between attempts to read for an actor: when the store is back, so is everybody, soon
     deriveEveryMs: 3_000, // what a crash may cost of watermarks and last seen
     passivateAfterMs: 120_000, // an actor that had nothing to do for this long is unloaded
     activationBytesMax: 1_073_741_824, // memory of all actors, and at most half of the heap; above, the idle ones go first
-    tidyEveryMs: 10_000, // how often an actor's memory is estimated, and what it didn't need lately is dropped
+    tidyEveryMs: 10_000, // after so long, and up to ten seconds more where there are very many, an actor’s memory is estimated and what it didn’t need lately is dropped
     readsAtOnceMax: 256, // reads of the store under way: enough to keep its threads busy
     readsWaitingMax: 16_384, // a login takes a few; above, `overloaded`
     alarmTickMs: 20, // how exact the times above are kept

@@ -193,7 +193,7 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
 function boundedByHeap(bytesMax: number, log: Log): number {
   const half = Math.floor(getHeapStatistics().heap_size_limit / 2);
   if (bytesMax <= half) return bytesMax;
-  log.warn('actors-memory-bounded', { askedBytes: bytesMax, bytes: half, hint: 'node --max-old-space-size gives the process more' });
+  log.info('actors-memory-bounded', { askedBytes: bytesMax, bytes: half, hint: 'node --max-old-space-size gives the process more' });
   return half;
 }
 

@@ -115,8 +115,9 @@ export function applyUser(user: User, event: UserEvent, settings: ApplySettings)
       break;
     }
     case 'peer-hidden': {
-      // Where nothing was written yet, the line that will be begins with it.
-      const item = user.items.get(event.conversation) ?? newItem(event.conversation, 1);
+      // Where nothing was written yet, the line that will be begins with it; there is none to begin without.
+      const item = user.items.get(event.conversation) ?? (event.on ? newItem(event.conversation, 1) : undefined);
+      if (item === undefined) break;
       item.peerHidden = event.on;
       user.items.set(event.conversation, item);
       user.changedItems.add(event.conversation);

@@ -3,11 +3,12 @@ import { Failure } from '../failure.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../storage/store.ts';
 import { type ActorKind, type Address, ALARM, type Command, type Effect, type Sessions } from './actor.ts';
-import { ActorHost, type HostSettings, type Surroundings } from './actor-host.ts';
+import { ActorHost } from './actor-host.ts';
 import { Alarms } from './alarms.ts';
 import { Executor, type TurnTaker } from './executor.ts';
 import { perform, ReadGate } from './reading.ts';
 import type { Ring } from './ring.ts';
+import type { HostSettings, Surroundings } from './surroundings.ts';
 import { GOLDEN_RATIO, SWEEP_TICK_MS, Sweep, type SweepSettings } from './sweep.ts';
 
 export interface RegionSettings extends HostSettings, SweepSettings {
