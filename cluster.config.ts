@@ -116,7 +116,9 @@ export default defineConfig({
     quarantineFirstMs: 250, // the pause after the third of them, and after a first failed attempt to read an actor's state; each further one doubles it
     quarantineMaxMs: 60_000, // and no longer than this
     restorePauseMaxMs: 2_000, // between attempts to read for an actor: when the store is back, so is everybody, soon
-    deriveEveryMs: 3_000, // what a crash may cost of watermarks and last seen
+    deriveEveryMs: 3_000, // what a crash may cost of watermarks and last seen, where few actors have any to write
+    derivesPerSecond: 1_000, // actors that write them in a second, a tenth of a core; where more have, each waits longer and writes for more changes at once
+    deriveEveryMaxMs: 10_000, // … but no longer than this
     passivateAfterMs: 120_000, // an actor that had nothing to do for this long is unloaded
     activationBytesMax: 1_073_741_824, // memory of all actors, and at most half of the heap; above, the idle ones go first
     tidyEveryMs: 10_000, // after so long, and up to ten seconds more where there are very many, an actor’s memory is estimated and what it didn’t need lately is dropped

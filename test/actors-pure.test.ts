@@ -2,8 +2,9 @@ import t from 'tap';
 import { deriveAnswered, emptyAnswered, lookFor, readFilters, remember } from '../src/actors/answered.ts';
 import { compact } from '../src/actors/compact.ts';
 import { refuse } from '../src/actors/effects.ts';
-import { bodyOf, pack, packEntry } from '../src/actors/entry.ts';
+import { bodyOf, pack, packEntry, unpack } from '../src/actors/entry.ts';
 import { emptyHosted } from '../src/actors/hosted.ts';
+import { deriveHosted, restoreHosted } from '../src/actors/hosted-rows.ts';
 import { advance, newItem } from '../src/actors/item.ts';
 import type { Bar, MemberCommand, UserCommand } from '../src/actors/messages.ts';
 import { decideBarRefused, decideBarred, decideBlock } from '../src/actors/preferences.ts';
@@ -82,6 +83,30 @@ t.test('conversations that an active user hosts are unloaded when they aren’t 
   t.equal(alice.hosted.size, 0);
 });
 
+t.test('a host row of old has a row for each of its two members beside it', (t) => {
+  const row = (key: string, value: unknown): Row => ({ key, epoch: 1, payload: pack(value), first: 0, last: 0 });
+  const reading = restoreHosted('alice:bob' as ConversationId);
+  t.match(reading.next().value, [{ kind: 'row', table: 'host' }]);
+  const members = reading.next([[row('', [1, '', 7, 7, 5, [], false])]]);
+  t.match(members.value, [{ kind: 'rows', table: 'member' }]);
+  const bob = ['member', 1, null, 6, 5, 4, true, null];
+  const done = reading.next([[row('alice', ['member', 1, null, 3, 2, 1, false, null]), row('bob', bob)]]);
+  t.equal(done.done, true);
+  if (!done.done) return;
+  const { members: both, lastSeq } = done.value;
+  t.equal(lastSeq, 7);
+  t.match(both.get('alice' as UserId), { delivered: 3, read: 2, confirmed: 7, lagging: false });
+  t.match(both.get('bob' as UserId), { delivered: 6, read: 5, confirmed: 4, lagging: true });
+  const [put] = deriveHosted(done.value, 1, true);
+  if (put?.kind !== 'put') throw new Error('it is written');
+  const again = restoreHosted('alice:bob' as ConversationId);
+  again.next();
+  const back = again.next([[row('', unpack(put.payload))]]);
+  t.equal(back.done, true, 'the row of now needs no other');
+  if (back.done) t.same(back.value.members, both);
+  t.end();
+});
+
 t.test('an id that was looked for in vain, and stored since, is looked for again once it has left the memory', async (t) => {
   const answered = emptyAnswered();
   const bob = 'bob' as UserId;
@@ -94,7 +119,7 @@ t.test('an id that was looked for in vain, and stored since, is looked for again
   t.equal(search?.next([[]]).done, true, 'it is in no row');
   t.equal(lookFor(answered, bob, one), undefined, 'and that is known');
   for (let seq = 1; seq <= 200; seq++) remember(answered, { ...answer(seq === 1 ? one : (`other ${seq}` as ClientId), seq) });
-  deriveAnswered(answered, bob, 1, () => false);
+  deriveAnswered(answered, bob, 1, () => false, false);
   t.equal(answered.recent.has(one), false);
   t.not(lookFor(answered, bob, one), undefined);
 });
@@ -107,8 +132,23 @@ t.test('a filter of the older kind says nothing, so what it covers is looked for
   t.not(lookFor(answered, 'bob' as UserId, 'one' as ClientId), undefined);
   const conversation = '#g' as ConversationId;
   remember(answered, { clientId: 'two' as ClientId, conversation, kind: 'message', seq: 1, lsn: 1, at: 0, settled: true });
-  deriveAnswered(answered, 'bob' as UserId, 1, () => false);
+  deriveAnswered(answered, 'bob' as UserId, 1, () => false, false);
   t.equal(answered.filters.length, 2);
+});
+
+t.test('the row of a filter that doesn’t say how far it goes is replaced with the first id after it', (t) => {
+  const answered = { ...emptyAnswered(), unread: 1 };
+  const reading = readFilters(answered, 'bob' as UserId);
+  reading?.next();
+  reading?.next([[{ key: '00000000', epoch: 1, payload: pack([10, new Uint8Array(256)]) } as Row]]);
+  const conversation = '#g' as ConversationId;
+  for (const seq of [1, 2]) {
+    const clientId = `c${seq}` as ClientId;
+    remember(answered, { clientId, conversation, kind: 'message', seq, lsn: seq, at: 0, settled: true });
+    const writes = deriveAnswered(answered, 'bob' as UserId, 1, () => false, false);
+    t.equal(writes.filter((write) => write.kind === 'put' && write.table === 'filter').length, seq === 1 ? 1 : 0);
+  }
+  t.end();
 });
 
 t.test('remembered entries get bytes of their own, in one buffer, and say the same', (t) => {

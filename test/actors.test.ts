@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { ServerFrame } from '../src/actors/messages.ts';
 import { type ConversationId, conversationNamed, type UserId } from '../src/ids.ts';
+import type { Write } from '../src/storage/store.ts';
 import { type Device, message, submission, textOf, World } from './support/world.ts';
 
 async function world(test: Test, limits: ConstructorParameters<typeof World>[0] = {}): Promise<World> {
@@ -712,6 +713,97 @@ t.test('a snapshot says whether events came after it; where a write’s partitio
     await w.send(await w.connect('alice'), '@bob', 'c3');
     t.same(seen(bob).at(-1), [3, '@alice', 3, 'message']);
   }
+});
+
+t.test(
+  'while both are loaded a message writes nothing but its logs; unloaded, all of them can be read without looking further',
+  async (t) => {
+    const w = await world(t);
+    const written: Write[][] = [];
+    const write = w.disk.inner.write.bind(w.disk.inner);
+    w.disk.inner.write = (writes) => {
+      written.push([...writes]);
+      return write(writes);
+    };
+    const alice = await w.connect('alice');
+    const bob = await w.connect('bob');
+    await w.send(alice, '@bob', 'c1');
+    await w.pass(10_000);
+    written.splice(0);
+    await w.send(alice, '@bob', 'c2');
+    t.same(
+      [...new Set(written.splice(0).flatMap((writes) => writes.map(({ kind }) => kind)))],
+      ['append'],
+      'however often rows were derived before',
+    );
+    w.disconnect(alice);
+    w.disconnect(bob);
+    for (let minute = 0; minute < 5; minute++) await w.pass(60_000);
+    t.same(w.region.stats().loaded, { user: 0, group: 0 });
+    w.disk.reads.splice(0);
+    await w.send(await w.connect('alice', 'phone', 2), '@bob', 'c3');
+    t.same(
+      w.disk.reads.filter(({ kind }) => kind === 'forward'),
+      [],
+    );
+    t.same(await historyOf(w, 'alice', '@bob'), [1, 2, 3]);
+    await w.crash();
+    w.disk.reads.splice(0);
+    await w.connect('alice', 'phone', 3);
+    t.equal(w.disk.reads.filter(({ kind, of }) => kind === 'forward' && of === 'alice').length, 1, 'after a crash they are looked through');
+  },
+);
+
+/** The seqs that a device reads back. */
+async function historyOf(w: World, user: string, peer: string): Promise<readonly number[]> {
+  const conversation = conversationNamed(peer, user as UserId) as ConversationId;
+  const ask = { kind: 'history', id: 'h', conversation, before: undefined, after: 0, limit: 500 } as const;
+  return one(await w.ask(await w.connect(user, 'reads'), ask), 'page').entries.map(({ seq }) => seq);
+}
+
+t.test('a client id is known after a crash, however far the row of its filter lags behind (acked-is-stored)', async (t) => {
+  for (const count of [10, 70, 400]) {
+    const w = await world(t);
+    await w.connect('bob');
+    let alice = await w.connect('alice');
+    for (let i = 0; i < count; i++) {
+      await w.send(alice, '@bob', `c${i}`);
+      // Rows of one or of many ids.
+      if (i % 7 === 0) await w.pass(3500);
+    }
+    await w.pass(3500);
+    for (const life of ['after a crash', 'after another', 'after a stop']) {
+      await (life === 'after a stop' ? w.restart() : w.crash());
+      alice = await w.connect('alice', 'phone', count);
+      for (const i of [0, 1, count - 2, count - 1]) {
+        t.match(await w.send(alice, '@bob', `c${i}`), { type: 'sent', seq: i + 1, duplicate: true }, `c${i} of ${count} ${life}`);
+      }
+    }
+    w.disk.reads.splice(0);
+    const next = await w.send(alice, '@bob', 'next');
+    t.match(next, { type: 'sent', seq: count + 1 });
+    t.equal(w.disk.reads.filter((read) => read.kind === 'rows' && read.table === 'answered').length, 0, 'a new one is looked for nowhere');
+  }
+});
+
+t.test('how old the oldest event is stands in the snapshot, so that it isn’t looked for at each activation', async (t) => {
+  const w = await world(t, { inboxKeepMs: 3_600_000 });
+  const looked = (): number => w.disk.reads.splice(0).filter((read) => read.kind === 'forward' && read.log === 'inbox').length;
+  const wake = async (): Promise<void> => {
+    w.region.tell({ kind: 'user', id: 'bob' }, { kind: 'alarm' });
+    await w.settle();
+  };
+  await w.send(await w.connect('alice'), '@bob', 'c1');
+  await w.restart();
+  looked();
+  await wake();
+  t.equal(looked(), 0);
+  w.clock.advance(2 * 3_600_000);
+  await w.settle();
+  looked();
+  await wake();
+  t.equal(looked(), 1);
+  t.match(one((await w.connect('bob', 'old', 0)).frames, 'reset'), { reason: 'too-old' });
 });
 
 t.test('an acknowledgement reads nothing where the device had all before; else it finds what it covers in the list', async (t) => {

@@ -118,6 +118,11 @@ const counter: ActorKind<Counter, Count, { readonly kind: 'added'; readonly bad?
     state.dirty = false;
     return [];
   },
+  unclosed: () => false,
+  close(state) {
+    state.dirty = false;
+    return [];
+  },
   idle: () => true,
   tidy: () => {},
   bytes: () => 1000,
@@ -179,15 +184,14 @@ function node(test: Test, settings: Partial<RegionSettings> = {}, traits?: { ord
 /** When derived rows were asked for. */
 function derivesOf(test: Test, { clock }: Node): number[] {
   const derived: number[] = [];
-  const { derive } = counter;
-  test.teardown(() => Object.assign(counter, { derive }));
-  Object.assign(counter, {
-    derive: (state: Counter) => {
-      state.dirty = false;
-      derived.push(clock.monotonic());
-      return [];
-    },
-  });
+  const { derive, close } = counter;
+  test.teardown(() => Object.assign(counter, { derive, close }));
+  const note = (state: Counter): [] => {
+    state.dirty = false;
+    derived.push(clock.monotonic());
+    return [];
+  };
+  Object.assign(counter, { derive: note, close: note });
   return derived;
 }
 
@@ -585,16 +589,98 @@ t.test('derived rows are written in time, and those of many that changed togethe
   t.ok(Math.max(...perTick.values()) <= 25, 'a fifth of them in a fifth of the time');
 });
 
+t.test('where more actors have derived rows to write than may in a second, they wait for longer, up to a bound', async (t) => {
+  const n = node(t, { deriveEveryMs: 1000, derivesPerSecond: 10, deriveEveryMaxMs: 8000 });
+  const derived = derivesOf(t, n);
+  const began = n.clock.monotonic();
+  for (let i = 0; i < 30; i++) n.tell(`c${i}`, add);
+  await n.settle();
+  await n.pass(4100);
+  t.equal(derived.length, 30);
+  const inTheFirst = (ms: number): number => derived.filter((at) => at - began <= ms).length;
+  t.ok(inTheFirst(1000) <= 15, `${inTheFirst(1000)} in the first second, where all would have been due`);
+  t.ok(inTheFirst(2000) <= 25, `${inTheFirst(2000)} in the first two`);
+  for (let i = 0; i < 300; i++) n.tell(`c${i}`, add);
+  await n.settle();
+  await n.pass(8100);
+  t.equal(derived.length, 330, 'none later than the bound');
+});
+
+t.test('what only the next activation needs is written once, before this one is unloaded or the node stops', async (t) => {
+  const n = node(t, { passivateAfterMs: 5000, deriveEveryMs: 1000 });
+  const closed: string[] = [];
+  const { unclosed, close } = counter;
+  t.teardown(() => Object.assign(counter, { unclosed, close }));
+  Object.assign(counter, {
+    unclosed: ({ id, count }: Counter) => !closed.includes(`${id}=${count}`),
+    close: (state: Counter) => {
+      state.dirty = false;
+      closed.push(`${state.id}=${state.count}`);
+      return [];
+    },
+  });
+  n.tell('a', add);
+  await n.pass(4000);
+  t.same(closed, [], 'not while it is loaded');
+  await n.pass(5000);
+  t.same(closed, ['a=1']);
+  t.same(n.region.stats().loaded, { counter: 0 });
+  n.tell('b', add);
+  await n.settle();
+  const stopped = n.region.drain(10_000);
+  for (let i = 0; i < 10; i++) {
+    n.clock.advance(20);
+    await turn();
+    await n.disk.flush();
+  }
+  await stopped;
+  t.same(closed, ['a=1', 'b=1']);
+});
+
+t.test('an activation is tidied soon after it had something to do, and rarely while it has all the time', (t) => {
+  const host = {
+    ...{ lastActive: 0, tidiedAt: Number.NEGATIVE_INFINITY, bytes: 0, unclosed: false, idle: false, tidied: [] as number[] },
+    tidy(): void {
+      this.tidied.push(now);
+      this.tidiedAt = now;
+    },
+    close: (): void => {},
+  };
+  const settings = { passivateAfterMs: 1_000_000, activationBytesMax: 3_000_000, tidyEveryMs: 10_000 };
+  const sweep = new Sweep(
+    settings,
+    () => [host].values(),
+    () => {},
+    (_host, error) => void t.fail(String(error)),
+  );
+  let now = 0;
+  const pass = (ms: number, busy: boolean): void => {
+    for (const end = now + ms; now < end; now += SWEEP_TICK_MS) {
+      if (busy) host.lastActive = now;
+      sweep.tick(now, 1);
+    }
+  };
+  pass(1000, true);
+  t.equal(host.tidied.length, 1, 'at first at once');
+  pass(58_000, true);
+  t.equal(host.tidied.length, 1);
+  pass(2000, true);
+  t.equal(host.tidied.length, 2);
+  pass(13_000, false);
+  t.equal(host.tidied.length, 3);
+  t.end();
+});
+
 t.test('a sweep goes round many activations a few at a time, and unloads as many as memory asks for, the oldest first', (t) => {
   const many = 40_000;
   const hosts = Array.from({ length: many }, (_, number) => ({
-    ...{ number, lastActive: number, tidiedAt: Number.NEGATIVE_INFINITY, bytes: 0, dirty: number % 2 === 0, idle: number % 10 !== 0 },
+    ...{ number, lastActive: number, tidiedAt: Number.NEGATIVE_INFINITY, bytes: 0, unclosed: number % 2 === 0, idle: number % 10 !== 0 },
     tidy(): void {
       this.tidiedAt = now;
       this.bytes = 100;
     },
-    flush(): void {
-      this.dirty = false;
+    close(): void {
+      this.unclosed = false;
     },
   }));
   const loaded = new Set(hosts);
@@ -619,7 +705,7 @@ t.test('a sweep goes round many activations a few at a time, and unloads as many
   ticks(600);
   const gone = hosts.filter((host) => !loaded.has(host));
   t.ok(loaded.size <= 30_100 && loaded.size >= 29_500, `${loaded.size} are left`);
-  t.ok(gone.every(({ idle, dirty }) => idle && !dirty));
+  t.ok(gone.every(({ idle, unclosed }) => idle && !unclosed));
   t.ok(Math.max(...gone.map(({ number }) => number)) < 14_000, 'those not used for longest');
   now += settings.passivateAfterMs;
   ticks(600);

@@ -20,6 +20,10 @@ export interface Answered {
   unread: number;
   /** Ids in the last segment. */
   lastCount: number;
+  /** The lsn of the newest id that is in rows. */
+  writtenThrough: number;
+  /** Ids of the last segment that are in rows, and not yet in its filter's row. */
+  stale: number;
   /** An id that was looked for and isn't there, although a filter said it may be. */
   absent: ClientId | undefined;
 }
@@ -34,6 +38,8 @@ const SEGMENT_IDS_MAX = 4096;
 const BITS_PER_ID = 32;
 const PROBES = 8;
 const ROWS_AT_ONCE = 64;
+/** A full segment's filter takes 16 KB: the row of the last one may lack so many ids, which after a crash are read one by one. */
+const STALE_MAX = 256;
 /** Few rows by key share a hop to the store's thread with those of others; many are cheaper as a range. */
 const FILTERS_BY_KEY_MAX = 8;
 
@@ -43,6 +49,8 @@ export const emptyAnswered = (): Answered => ({
   filters: [],
   unread: 0,
   lastCount: 0,
+  writtenThrough: 0,
+  stale: 0,
   absent: undefined,
 });
 
@@ -67,13 +75,41 @@ function* restoreFilters(answered: Answered, user: UserId): Reading<void> {
   const reads: Read[] = [];
   if (unread > FILTERS_BY_KEY_MAX) reads.push({ kind: 'rows', table: 'filter', of: user, limit: unread });
   else for (let segment = 0; segment < unread; segment++) reads.push({ kind: 'row', table: 'filter', of: user, key: filterKey(segment) });
+  let through: number | undefined;
   for (const row of (yield reads).flat()) {
-    const [count, filter] = unpack(row.payload) as [number, Uint8Array];
+    const [count, filter, complete] = unpack(row.payload) as FilterRow;
     // The row's bytes belong to the store.
     answered.filters.push(new Uint8Array(filter));
     answered.lastCount = count;
+    through = complete;
   }
+  const last = unread - 1;
+  if (answered.filters.length < unread) {
+    answered.filters.push(emptyFilter(last));
+    answered.lastCount = 0;
+    through = 0;
+  }
+  // A row of old has every id until now; it is replaced together with the first one after.
+  if (through === undefined) answered.stale = STALE_MAX;
+  else if (through < answered.writtenThrough) yield* completeFilter(answered, user, last, through);
   answered.unread = 0;
+}
+
+/** Adds the ids of the segment after the lsn `through` to its filter. */
+function* completeFilter(answered: Answered, user: UserId, segment: number, through: number): Reading<void> {
+  const filter = answered.filters[segment] as Uint8Array;
+  for (let after = rowKey(segment, through); ; ) {
+    const [rows] = (yield [{ kind: 'rows', table: 'answered', of: user, after, limit: ROWS_AT_ONCE }]) as [readonly Row[]];
+    for (const { payload } of rows) {
+      const ids = unpack(payload) as AnsweredRow;
+      for (const [id] of ids) add(filter, id);
+      answered.lastCount += ids.length;
+      answered.stale += ids.length;
+    }
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < ROWS_AT_ONCE) break;
+    after = last.key;
+  }
 }
 
 /** What has to be read before `recent` can tell whether `clientId` was answered, as the first step; undefined: nothing. */
@@ -113,12 +149,27 @@ function* search(answered: Answered, user: UserId, clientId: ClientId, segments:
 }
 
 type AnsweredRow = [ClientId, ConversationId, EntryKind, number, number, number][];
+/** `through`: the filter has every id up to this lsn; rows of old have every one there is. */
+type FilterRow = [count: number, filter: Uint8Array, through?: number];
 
 const segmentKey = (segment: number): string => `${segment.toString(16).padStart(8, '0')}-`;
+/** The block whose newest id has this lsn. */
+const rowKey = (segment: number, lsn: number): string => segmentKey(segment) + lsn.toString(16).padStart(14, '0');
 const filterKey = (segment: number): string => segment.toString(16).padStart(8, '0');
 
-/** The rows for what isn't in rows yet, of which the filters have been read; afterwards it is taken as written. Who is `awaited` stays in memory. */
-export function deriveAnswered(answered: Answered, user: UserId, epoch: number, awaited: (clientId: ClientId) => boolean): Write[] {
+const emptyFilter = (segment: number): Uint8Array => new Uint8Array((capacityOf(segment) * BITS_PER_ID) / 8);
+
+/**
+ * The rows for what isn't in rows yet, of which the filters have been read; afterwards it is taken as written. Who is
+ * `awaited` stays in memory. `closing`: the next activation shall find the last filter complete.
+ */
+export function deriveAnswered(
+  answered: Answered,
+  user: UserId,
+  epoch: number,
+  awaited: (clientId: ClientId) => boolean,
+  closing: boolean,
+): Write[] {
   const writes: Write[] = [];
   let rest = answered.unwritten;
   answered.unwritten = [];
@@ -126,7 +177,7 @@ export function deriveAnswered(answered: Answered, user: UserId, epoch: number, 
     let segment = answered.filters.length - 1;
     if (segment < 0 || answered.lastCount >= capacityOf(segment) || !isPowerOfTwo(answered.filters[segment]?.length ?? 0)) {
       segment += 1;
-      answered.filters.push(new Uint8Array((capacityOf(segment) * BITS_PER_ID) / 8));
+      answered.filters.push(emptyFilter(segment));
       answered.lastCount = 0;
     }
     const filter = answered.filters[segment] as Uint8Array;
@@ -138,17 +189,25 @@ export function deriveAnswered(answered: Answered, user: UserId, epoch: number, 
       row.push([clientId, conversation, kind, seq, lsn, at]);
     }
     answered.lastCount += now.length;
-    const lastLsn = row.at(-1)?.[4] ?? 0;
-    const key = segmentKey(segment) + lastLsn.toString(16).padStart(14, '0');
-    writes.push({ kind: 'put', table: 'answered', of: user, key, epoch, payload: pack(row) });
-    const payload = pack([answered.lastCount, filter]);
-    writes.push({ kind: 'put', table: 'filter', of: user, key: filterKey(segment), epoch, payload });
+    answered.writtenThrough = row.at(-1)?.[4] ?? 0;
+    answered.stale += row.length;
+    writes.push({ kind: 'put', table: 'answered', of: user, key: rowKey(segment, answered.writtenThrough), epoch, payload: pack(row) });
+    if (answered.lastCount >= capacityOf(segment) || answered.stale >= STALE_MAX) writes.push(putLastFilter(answered, user, epoch));
   }
+  if (closing && answered.stale > 0 && answered.unread === 0) writes.push(putLastFilter(answered, user, epoch));
   for (const { clientId, settled } of answered.recent.values()) {
     if (answered.recent.size <= RECENT_MAX) break;
     if (settled || !awaited(clientId)) answered.recent.delete(clientId);
   }
   return writes;
+}
+
+function putLastFilter(answered: Answered, user: UserId, epoch: number): Write {
+  const last = answered.filters.length - 1;
+  const row: FilterRow = [answered.lastCount, answered.filters[last] as Uint8Array, answered.writtenThrough];
+  const payload = pack(row);
+  answered.stale = 0;
+  return { kind: 'put', table: 'filter', of: user, key: filterKey(last), epoch, payload };
 }
 
 const isPowerOfTwo = (value: number): boolean => (value & (value - 1)) === 0;

@@ -5,7 +5,7 @@ import { type ConversationId, isGroup, nameFor } from '../ids.ts';
 import { answer, errorFrame, push, tellHost } from './effects.ts';
 import { lookForExpired, pull } from './inbox.ts';
 import { type Item, newItem } from './item.ts';
-import type { MessengerLimits, SessionCommand } from './messages.ts';
+import type { MemberCommand, MessengerLimits, SessionCommand } from './messages.ts';
 import { arriving, leaving, unwatch } from './presence.ts';
 import type { UserEvent } from './user-events.ts';
 import { type Session, sameSession, sessionAt, type User } from './user-state.ts';
@@ -47,12 +47,20 @@ export function decideConnect(user: User, command: Of<'connect'>, now: Moment, l
   return { events, effects };
 }
 
-/** Looks, once an hour at most, whether the inbox holds events that are older than it keeps. */
+/** Looks, once an hour at most, whether the inbox holds events that are older than it keeps, where it isn't known that it doesn't. */
 export function expireEvents(user: User, now: Moment, limits: MessengerLimits, events: UserEvent[], effects: Effect[]): void {
   if (now.steady < user.expireAt) return;
+  if (user.oldestAt !== undefined && now.wall - user.oldestAt <= limits.inboxKeepMs) return;
   events.push({ kind: 'expiry-looked-for', nextAt: now.steady + limits.expireEveryMs });
   if (user.reflects > user.floor)
     effects.push({ kind: 'look', look: lookForExpired(user, now.wall - limits.inboxKeepMs), failed: () => NOTHING });
+}
+
+/** What was found of it. */
+export function decideExpire(user: User, { through, oldestAt }: Extract<MemberCommand, { kind: 'expire' }>): Outcome<UserEvent> {
+  const events: UserEvent[] = [{ kind: 'oldest-known', at: oldestAt }];
+  if (through > user.floor) events.push({ kind: 'expired', through });
+  return { events, effects: NOTHING };
 }
 
 export function decideDisconnect(user: User, command: Of<'disconnect'>, now: Moment, limits: MessengerLimits): Outcome<UserEvent> {

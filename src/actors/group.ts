@@ -32,6 +32,8 @@ export function groupActor(limits: MessengerLimits): ActorKind<Hosted, GroupComm
     fromClient: ({ kind }) => kind === 'post' || kind === 'list-members' || kind === 'list-receipts',
     dirty: isDirty,
     derive: (group, epoch) => deriveHosted(group, epoch, false),
+    unclosed: () => false,
+    close: (group, epoch) => deriveHosted(group, epoch, false),
     idle: hostedIdle,
     tidy: () => {},
     bytes: (group) => BYTES.group + group.members.size * BYTES.member + group.open.size * BYTES.open,

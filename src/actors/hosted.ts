@@ -36,6 +36,8 @@ export interface Hosted {
   barredBy: readonly UserId[];
   /** The stored host row says that there may be entries after those that it reflects. */
   tailMarked: boolean;
+  /** It is to leave memory once its rows say that nothing comes after them. */
+  closing: boolean;
   /** Entries read back by `restoreHosted` whose delivery can't be proven: told again with the next command. */
   recovering: boolean;
   /** Members whose watermarks the others haven't been told. */
@@ -59,6 +61,7 @@ export function emptyHosted(id: ConversationId): Hosted {
     open: new OpenEntries(),
     barredBy: [],
     tailMarked: true,
+    closing: false,
     recovering: false,
     unannounced: undefined,
     announceAt: 0,

@@ -191,24 +191,25 @@ export function pull(user: UserId, after: number, limit: number, to: Asked): () 
 
 const EXPIRE_ROWS = 64;
 
-/** Looks for events that are older than `before` (milliseconds since 1970), and tells the user how far they go. */
+/** Looks for events that are older than `before` (milliseconds since 1970), and tells the user how far they go, and when the next one happened. */
 export function lookForExpired(user: User, before: number): () => Reading<readonly Effect[]> {
   const { id, floor, reflects } = user;
   return function* () {
     let through = floor;
+    let oldestAt: number | undefined;
     for (;;) {
       const [rows] = (yield [{ kind: 'forward', log: 'inbox', of: id, after: through, limit: EXPIRE_ROWS }]) as [readonly Row[]];
       const from = through;
       for (const row of rows) {
-        // Only what the derived rows reflect may go: activation reads the rest.
-        if (row.last > reflects) break;
         const newest = unpackRuns(row.payload, row.first).at(-1)?.batch.entries.at(-1);
-        if (newest === undefined || newest.at >= before) break;
+        oldestAt = newest?.at;
+        // Only what the derived rows reflect may go: activation reads the rest.
+        if (newest === undefined || newest.at >= before || row.last > reflects) break;
+        oldestAt = undefined;
         through = row.last;
       }
       if (through - from < rows.length || rows.length < EXPIRE_ROWS || through - floor > POSITIONS_PER_PARTITION) break;
     }
-    if (through === floor) return [];
-    return [tellMember(userAddress(id), { kind: 'expire', through })];
+    return [tellMember(userAddress(id), { kind: 'expire', through, oldestAt })];
   };
 }

@@ -39,6 +39,7 @@ export type UserEvent =
   | { readonly kind: 'visibility'; readonly visibility: Visibility }
   | { readonly kind: 'blocked'; readonly user: UserId; readonly on: boolean }
   | { readonly kind: 'expired'; readonly through: number }
+  | { readonly kind: 'oldest-known'; readonly at: number | undefined }
   | { readonly kind: 'expiry-looked-for'; readonly nextAt: number }
   | { readonly kind: 'pending-expired'; readonly clientIds: readonly ClientId[] };
 
@@ -201,6 +202,10 @@ function applyRest(user: User, event: UserEvent): void {
       user.floor = event.through;
       user.changed = true;
       break;
+    case 'oldest-known':
+      user.oldestAt = event.at;
+      user.changed = true;
+      break;
     case 'expiry-looked-for':
       user.expireAt = event.nextAt;
       break;
@@ -216,6 +221,7 @@ export function applyReceived(user: User, run: Run, own: NewRun['own'], cacheMax
   const { conversation, entries } = run.batch;
   let item = user.items.get(conversation);
   let lsn = run.firstLsn;
+  if (lsn === user.floor + 1) user.oldestAt = entries[0]?.at;
   for (const entry of entries) {
     if (item === undefined || (run.starts && lsn === run.firstLsn && entry.seq > item.lastSeq)) {
       const { mutedUntil, peerHidden } = item ?? newItem(conversation, entry.seq);

@@ -4,7 +4,7 @@ import type { Row, Write } from '../storage/store.ts';
 import { deriveAnswered, readFilters, segmentCount } from './answered.ts';
 import { readLines, readWholeList } from './conversation-list.ts';
 import { pack, unpack } from './entry.ts';
-import { deriveHosted, isDirty, READ_ROWS } from './hosted-rows.ts';
+import { deriveHosted, isDirty, mayClose, READ_ROWS } from './hosted-rows.ts';
 import { unpackRuns } from './inbox.ts';
 import { putItem } from './item.ts';
 import type { Visibility } from './messages.ts';
@@ -23,13 +23,18 @@ type UserRow = [
   acknowledged: number,
   /** There may be events after `reflects`; rows of old don't say. */
   tail?: boolean,
+  /** The lsn of the newest own entry in the index of client ids. */
+  answeredThrough?: number,
+  /** When (wall) the oldest event that is kept happened, where that is known. */
+  oldestAt?: number | null,
 ];
 
 export interface UserRowsSettings {
   readonly cacheEntriesMax: number;
   /**
-   * The user row goes along with the first event after each snapshot and says that there are some, so that most
-   * activations needn't look for any. Where a write is atomic over partitions, it can be relied on.
+   * The last snapshot before an activation is unloaded says that no events come after it, and the first event that does
+   * takes a row along that says so, so that most activations needn't look for any. Where a write is atomic over partitions,
+   * it can be relied on.
    */
   readonly marked: boolean;
 }
@@ -48,12 +53,14 @@ export function* restoreUser(id: UserId, lost: User | undefined, settings: UserR
   // Who is a contact stands in the list, and presence can't wait for it.
   if (user.visibility === 'contacts') yield* readWholeList(user);
   if (lost !== undefined) yield* readLines(user, [...lost.items.keys()]);
-  if (user.tailMarked) yield* replayInbox(user, settings);
+  if (user.tailMarked) yield* replayInbox(user, settings.cacheEntriesMax);
   return user;
 }
 
 function takeUserRow(user: User, payload: Uint8Array): void {
-  const [, reflects, floor, visibility, lastSeen, blocks, segments, acknowledged, tail = true] = unpack(payload) as UserRow;
+  const [, reflects, floor, visibility, lastSeen, blocks, segments, acknowledged, tail = true, answeredThrough = 0, oldestAt] = unpack(
+    payload,
+  ) as UserRow;
   user.reflects = reflects;
   user.floor = floor;
   user.visibility = visibility;
@@ -62,11 +69,12 @@ function takeUserRow(user: User, payload: Uint8Array): void {
   user.acknowledged = acknowledged;
   user.acknowledgedStored = acknowledged;
   user.answered.unread = segments;
+  user.answered.writtenThrough = answeredThrough;
+  user.oldestAt = oldestAt ?? undefined;
   user.tailMarked = tail;
 }
 
-function* replayInbox(user: User, { cacheEntriesMax, marked }: UserRowsSettings): Reading<void> {
-  const replayed = user.lsn;
+function* replayInbox(user: User, cacheEntriesMax: number): Reading<void> {
   for (;;) {
     const [rows] = (yield [{ kind: 'forward', log: 'inbox', of: user.id, after: user.lsn, limit: READ_ROWS }]) as [readonly Row[]];
     const runs = rows.flatMap((row) => unpackRuns(row.payload, row.first));
@@ -76,8 +84,6 @@ function* replayInbox(user: User, { cacheEntriesMax, marked }: UserRowsSettings)
   }
   const filters = user.answered.unwritten.length > 0 ? readFilters(user.answered, user.id) : undefined;
   if (filters !== undefined) yield* filters;
-  // The next activation needn't look again.
-  if (marked && user.lsn === replayed && replayed > 0) user.changed = true;
 }
 
 export const putUser = (user: User, epoch: number): Write => {
@@ -91,6 +97,8 @@ export const putUser = (user: User, epoch: number): Write => {
     segmentCount(user.answered),
     user.acknowledgedStored,
     user.tailMarked,
+    user.answered.writtenThrough,
+    user.oldestAt ?? null,
   ];
   return { kind: 'put', table: 'user', of: user.id, key: '', epoch, payload: pack(row) };
 };
@@ -101,21 +109,35 @@ export function userDirty(user: User): boolean {
   return false;
 }
 
-/** All derived rows that changed, in one write: the user row says up to where the others reflect the inbox. */
-export function deriveUser(user: User, epoch: number, { marked }: UserRowsSettings): Write[] {
+/** The next activation would have to read more than after `deriveUser` with `closing`. */
+export function userUnclosed(user: User, { marked }: UserRowsSettings): boolean {
+  if (user.answered.stale > 0) return true;
+  if (!marked) return false;
+  if (user.tailMarked && user.lsn > 0) return true;
+  if (user.hosted !== undefined) for (const hosted of user.hosted.values()) if (mayClose(hosted)) return true;
+  return false;
+}
+
+/**
+ * All derived rows that changed, in one write: the user row says up to where the others reflect the inbox. `closing`: and
+ * where that is possible, that there is nothing after.
+ */
+export function deriveUser(user: User, epoch: number, { marked }: UserRowsSettings, closing: boolean): Write[] {
   const writes: Write[] = [];
   for (const conversation of user.changedItems) {
     const item = user.items.get(conversation);
     if (item !== undefined) writes.push(putItem(item, user.id, epoch));
   }
   user.changedItems.clear();
-  writes.push(...deriveAnswered(user.answered, user.id, epoch, (clientId) => user.pending?.has(clientId) === true));
-  if (user.hosted !== undefined)
-    for (const hosted of user.hosted.values()) if (isDirty(hosted)) writes.push(...deriveHosted(hosted, epoch, marked));
+  writes.push(...deriveAnswered(user.answered, user.id, epoch, (clientId) => user.pending?.has(clientId) === true, closing));
+  for (const hosted of user.hosted?.values() ?? []) {
+    const closes = marked && (closing || hosted.closing) && mayClose(hosted);
+    if (closes || isDirty(hosted)) writes.push(...deriveHosted(hosted, epoch, closes));
+  }
   user.reflects = user.lsn;
   user.acknowledgedStored = user.acknowledged;
   user.changed = false;
-  user.tailMarked = !marked;
+  if (marked && closing) user.tailMarked = false;
   writes.push(putUser(user, epoch));
   return writes;
 }

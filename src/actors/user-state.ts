@@ -95,7 +95,9 @@ export interface User {
   awaited: AwaitedPresence[] | undefined;
   /** When (steady) those who are watched are told so again. */
   resubscribeAt: number;
-  /** When (steady) events too old are looked for. */
+  /** When (wall) the first of the events that are kept happened, as far as that is known. */
+  oldestAt: number | undefined;
+  /** When (steady) events too old are looked for next, where there may be any. */
   expireAt: number;
   /** The user row changed. */
   changed: boolean;
@@ -130,6 +132,7 @@ export const newUser = (id: UserId): User => ({
   watching: undefined,
   awaited: undefined,
   resubscribeAt: 0,
+  oldestAt: undefined,
   expireAt: 0,
   changed: false,
   tailMarked: false,

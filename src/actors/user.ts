@@ -5,11 +5,11 @@ import { isGroup, type UserId } from '../ids.ts';
 import type { StoreTraits, Write } from '../storage/store.ts';
 import { compact } from './compact.ts';
 import { decideHostAlarm, decideHosted } from './conversation.ts';
-import { decideAck, decideConnect, decideDisconnect, decidePull, decideRead, expireEvents, readable } from './devices.ts';
+import { decideAck, decideConnect, decideDisconnect, decideExpire, decidePull, decideRead, expireEvents, readable } from './devices.ts';
 import { answer, push, refuse, tellHost } from './effects.ts';
 import { concludeHosted, type HostEvent, hostedIdle } from './host-events.ts';
 import type { Hosted } from './hosted.ts';
-import { isDirty } from './hosted-rows.ts';
+import { isDirty, mayClose } from './hosted-rows.ts';
 import { inboxRows, type NewRun, tellSessions } from './inbox.ts';
 import { moveRead, putItem } from './item.ts';
 import { decideConversations, decideHistory, decideRemember } from './listing.ts';
@@ -28,7 +28,7 @@ import {
 import { decideDeliver, decideReceipt, decideTypingBy } from './receive.ts';
 import { askedAgain, decideRefused, decideSettled, decideSubmit, expirePending } from './submit.ts';
 import { applyUser, type UserEvent } from './user-events.ts';
-import { deriveUser, putUser, restoreUser, userDirty } from './user-rows.ts';
+import { deriveUser, putUser, restoreUser, userDirty, userUnclosed } from './user-rows.ts';
 import type { User } from './user-state.ts';
 
 const NOTHING: readonly never[] = [];
@@ -48,14 +48,16 @@ export function userActor(limits: MessengerLimits, { ordered }: Pick<StoreTraits
     sheddable: ({ kind }) => kind === 'typing' || kind === 'typed' || kind === 'typing-by' || kind === 'receipt',
     fromClient,
     dirty: userDirty,
-    derive: (user, epoch) => deriveUser(user, epoch, rows),
+    derive: (user, epoch) => deriveUser(user, epoch, rows, false),
+    unclosed: (user) => userUnclosed(user, rows),
+    close: (user, epoch) => deriveUser(user, epoch, rows, true),
     idle: (user) =>
       user.sessions.length === 0 &&
       user.offlineAt === undefined &&
       (user.pending?.size ?? 0) === 0 &&
       user.watchers === undefined &&
       hostsIdle(user),
-    tidy: (user) => tidy(user, limits),
+    tidy: (user) => tidy(user, limits, ordered),
     bytes: estimateBytes,
     carry,
     abandon: (user) =>
@@ -117,7 +119,7 @@ function decide(user: User, command: UserCommand, now: Moment, limits: Messenger
     case 'remember':
       return decideRemember(user, command.conversation, command.entries);
     case 'expire':
-      return { events: [{ kind: 'expired', through: command.through }], effects: NOTHING };
+      return decideExpire(user, command);
     case 'alarm':
       return decideAlarm(user, now, limits);
     default:
@@ -286,12 +288,14 @@ const hostsIdle = (user: User): boolean => {
   return true;
 };
 
-/** Conversations that weren't needed for some time are read again when they are. */
-function tidy(user: User, limits: MessengerLimits): void {
+/** Conversations that weren't needed for some time are read again when they are. `closes`: their rows first say that nothing comes after. */
+function tidy(user: User, limits: MessengerLimits, closes: boolean): void {
   compact(user.items.values());
   for (const hosted of user.hosted?.values() ?? NOTHING) {
     hosted.unused += 1;
-    if (hosted.unused > limits.hostedUnusedMax && hostedIdle(hosted) && !isDirty(hosted)) user.hosted?.delete(hosted.id);
+    if (hosted.unused <= limits.hostedUnusedMax || !hostedIdle(hosted) || isDirty(hosted)) continue;
+    if (closes && mayClose(hosted)) hosted.closing = true;
+    else user.hosted?.delete(hosted.id);
   }
 }
 

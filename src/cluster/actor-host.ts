@@ -49,7 +49,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   readonly #held = new HeldTurns<Received>();
   /** Grows whenever the state is lost; what belongs to an older one is dropped. */
   #generation = 0;
-  #flushDue = false;
+  #flushDue: 'derive' | 'close' | undefined;
   /** A lost state, while its successor is read from the store. */
   #carried: State | undefined;
   /** The command that waits for what it needs read. */
@@ -150,9 +150,10 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
         this.#conclude(state, made);
       }
       current = undefined;
-      if (this.#flushDue) {
-        this.#flushDue = false;
-        for (const write of this.#kind.derive(state, this.#epoch)) made.writes.push(write);
+      if (this.#flushDue !== undefined) {
+        const rows = this.#kind[this.#flushDue](state, this.#epoch);
+        this.#flushDue = undefined;
+        for (const write of rows) made.writes.push(write);
       }
     } catch (error) {
       this.#refuseLapsed(lapsed);
@@ -175,14 +176,25 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   /** Writes the derived rows that changed, with the next turn. */
   flush(): void {
     this.#flushAsked = false;
+    this.#flushSoon('derive');
+  }
+
+  /** Writes, with the next turn, what must be written before the activation is unloaded. */
+  close(): void {
+    this.#flushSoon('close');
+  }
+
+  #flushSoon(what: 'derive' | 'close'): void {
     // A state that is being restored says so itself when it is there.
     if (this.#phase !== 'active' && this.#phase !== 'loading') return;
-    this.#flushDue = true;
+    if (this.#flushDue !== 'close') this.#flushDue = what;
     this.#schedule();
   }
 
-  get dirty(): boolean {
-    return this.#state !== undefined && this.#phase === 'active' && this.#kind.dirty(this.#state);
+  /** `close` has something to write. */
+  get unclosed(): boolean {
+    if (this.#state === undefined || this.#phase !== 'active') return false;
+    return this.#kind.dirty(this.#state) || this.#kind.unclosed(this.#state);
   }
 
   /** Nothing waits, nothing is under way, and the actor says it may rest. */
@@ -194,7 +206,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   /** No command waits, and nothing is read or written. */
   get quiet(): boolean {
     if (this.#phase === 'loading' || this.#phase === 'restoring') return false;
-    return this.#mailbox.length === 0 && this.#held.quiet && !this.#scheduled && !this.#flushDue;
+    return this.#mailbox.length === 0 && this.#held.quiet && !this.#scheduled && this.#flushDue === undefined;
   }
 
   get active(): boolean {
@@ -210,7 +222,10 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   tidy(): void {
     this.tidiedAt = this.#around.monotonic();
     if (this.#state === undefined) return;
-    if (this.#phase === 'active' && this.#held.quiet) this.#kind.tidy(this.#state);
+    if (this.#phase === 'active' && this.#held.quiet) {
+      this.#kind.tidy(this.#state);
+      this.#noteChanges(this.#state);
+    }
     this.#bytes = this.#kind.bytes(this.#state);
   }
 
@@ -390,7 +405,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
         if (lost !== undefined) this.#mailbox.push({ command: ALARM as Received, losses: undefined });
         this.#around.carryOut(this, effects);
         this.#noteChanges(state);
-        if (this.#mailbox.length > 0 || this.#flushDue) this.#schedule();
+        if (this.#mailbox.length > 0 || this.#flushDue !== undefined) this.#schedule();
       },
       (error: unknown) => {
         if (generation !== this.#generation) return;
@@ -433,7 +448,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     const proceed = (): void => {
       this.#requeueLoading();
       this.#phase = 'active';
-      if (this.#mailbox.length > 0 || this.#flushDue) this.#schedule();
+      if (this.#mailbox.length > 0 || this.#flushDue !== undefined) this.#schedule();
     };
     // What leaves an actor's memory may still be on its way to the store: all of it is there before anything is looked for.
     const loaded = this.#held.noWrites().then(() => this.#around.perform(load));

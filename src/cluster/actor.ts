@@ -91,6 +91,10 @@ export interface ActorKind<State, Received extends Command, Event> {
   dirty(state: State): boolean;
   /** The derived rows that changed since the last call; it marks them clean. */
   derive(state: State, epoch: number): readonly Write[];
+  /** Whether, before the activation is unloaded, something is to be written that isn't while it is loaded. */
+  unclosed(state: State): boolean;
+  /** That, and the derived rows that changed. */
+  close(state: State, epoch: number): readonly Write[];
   /** Whether the activation may be unloaded: nothing connected, nothing under way. */
   idle(state: State): boolean;
   /** Drops what hasn't been used for some calls and is as it is in the store, and makes the rest small. Nothing that was written is under way. */

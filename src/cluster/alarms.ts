@@ -32,6 +32,11 @@ export class Alarms<Holder extends object> {
     else bucket.add(holder);
   }
 
+  /** How many are to ring. */
+  get size(): number {
+    return this.#due.size;
+  }
+
   stop(): void {
     this.#timer.cancel();
   }

@@ -12,8 +12,12 @@ import type { HostSettings, Surroundings } from './surroundings.ts';
 import { GOLDEN_RATIO, SWEEP_TICK_MS, Sweep, type SweepSettings } from './sweep.ts';
 
 export interface RegionSettings extends HostSettings, SweepSettings {
-  /** Dirty derived rows are written at most this long after they changed. */
+  /** Dirty derived rows are written at most this long after they changed, where few actors have any. */
   readonly deriveEveryMs: number;
+  /** Actors that write theirs in a second; where there are more, each waits for longer and writes for more changes at once … */
+  readonly derivesPerSecond: number;
+  /** … but no longer than this. */
+  readonly deriveEveryMaxMs: number;
   readonly readsAtOnceMax: number;
   readonly readsWaitingMax: number;
   /** The resolution of alarms. */
@@ -30,6 +34,8 @@ export const defaultRegionSettings: RegionSettings = {
   quarantineMaxMs: 60_000,
   restorePauseMaxMs: 2_000,
   deriveEveryMs: 3_000,
+  derivesPerSecond: 1_000,
+  deriveEveryMaxMs: 10_000,
   passivateAfterMs: 120_000,
   activationBytesMax: 1024 * 1024 * 1024,
   tidyEveryMs: 10_000,
@@ -155,8 +161,8 @@ export class Region {
     for (;;) {
       let busy = false;
       for (const host of this.#all()) {
-        if (host.dirty) host.flush();
-        if (!host.quiet || host.dirty) busy = true;
+        if (host.unclosed) host.close();
+        if (!host.quiet || host.unclosed) busy = true;
       }
       if (!busy || this.#parts.clock.monotonic() > until) break;
       await new Promise<void>((resolve) => this.#parts.clock.after(5, resolve));
@@ -286,9 +292,12 @@ export class Region {
 
   /** Its derived rows changed: they are written in time, and not all at once where many changed at once. */
   #flushLater(host: TurnTaker): void {
-    const { deriveEveryMs } = this.#parts.settings;
+    const { deriveEveryMs, derivesPerSecond, deriveEveryMaxMs } = this.#parts.settings;
+    // On the average they wait for three quarters of what the slowest do.
+    const forAll = (this.#flushes.size / derivesPerSecond / 0.75) * 1000;
+    const slowest = Math.min(Math.max(deriveEveryMs, forAll), Math.max(deriveEveryMs, deriveEveryMaxMs));
     this.#spread = (this.#spread + GOLDEN_RATIO) % 1;
-    this.#flushes.set(host as AnyHost, (deriveEveryMs * (1 + this.#spread)) / 2);
+    this.#flushes.set(host as AnyHost, (slowest * (1 + this.#spread)) / 2);
   }
 
   #passivate(host: AnyHost): void {

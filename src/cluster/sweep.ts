@@ -4,12 +4,12 @@ export interface Swept {
   readonly lastActive: number;
   readonly tidiedAt: number;
   readonly bytes: number;
-  /** There are derived rows to write. */
-  readonly dirty: boolean;
+  /** Something is to be written before it is unloaded. */
+  readonly unclosed: boolean;
   /** It may be unloaded. */
   readonly idle: boolean;
   tidy(): void;
-  flush(): void;
+  close(): void;
 }
 
 export interface SweepSettings {
@@ -17,7 +17,10 @@ export interface SweepSettings {
   readonly passivateAfterMs: number;
   /** Above this, idle activations are unloaded, least recently used first. */
   readonly activationBytesMax: number;
-  /** Memory of an activation is estimated, and what it needn't hold is dropped, in the first round after so long. */
+  /**
+   * Memory of an activation is estimated, and what it needn't hold is dropped, in the first round after so long; while it is
+   * busy, so that what it holds is soon something else, only after `TIDY_BUSY_EVERY` times as long.
+   */
   readonly tidyEveryMs: number;
 }
 
@@ -31,6 +34,7 @@ const VISITS_FEW = 200;
 const TICKS_MAX = 1000;
 /** How much faster it goes while memory is short. */
 const HURRY = 4;
+const TIDY_BUSY_EVERY = 6;
 /** Sorted in a millisecond. */
 const SAMPLES_MAX = 4096;
 /** Steps of this on a circle leave no two points close to one another. */
@@ -99,7 +103,8 @@ export class Sweep<Host extends Swept> {
 
   #visit(host: Host, now: number): void {
     const { tidyEveryMs, passivateAfterMs } = this.#settings;
-    if (now - host.tidiedAt >= tidyEveryMs) host.tidy();
+    const busy = now - host.lastActive < tidyEveryMs / 4;
+    if (now - host.tidiedAt >= (busy ? tidyEveryMs * TIDY_BUSY_EVERY : tidyEveryMs)) host.tidy();
     if (this.#unloads(host, now, passivateAfterMs)) return;
     this.#sum += host.bytes;
     if (this.#untilSample-- <= 0) this.#sample(host);
@@ -110,8 +115,8 @@ export class Sweep<Host extends Swept> {
     const { bytes, lastActive } = host;
     const tooMuch = this.#bytesToFree > 0 && lastActive <= this.#usedBefore;
     if ((!tooMuch && now - lastActive <= passivateAfterMs) || !host.idle) return false;
-    if (host.dirty) {
-      host.flush();
+    if (host.unclosed) {
+      host.close();
       return false;
     }
     if (tooMuch) this.#bytesToFree -= bytes;
