@@ -149,7 +149,7 @@ export function itemFrame({ id: reader }: { readonly id: UserId }, item: Item, n
 }
 
 /** Row of the table `item`: the fields in this order, and the packed last entry. */
-type ItemRow = [
+export type ItemRow = [
   ...numbers: [lastSeq: number, since: number, lastLsn: number, read: number, delivered: number],
   own: number[],
   ...older: [ownOlder: number, ownOlderThrough: number],
@@ -162,8 +162,8 @@ type ItemRow = [
   peerHidden: boolean,
 ];
 
-export function putItem(item: Item, user: UserId, epoch: number): Write {
-  const row: ItemRow = [
+export function rowOf(item: Item): ItemRow {
+  return [
     ...([item.lastSeq, item.since, item.lastLsn, item.read, item.delivered] as const),
     item.own,
     item.ownOlder,
@@ -177,10 +177,16 @@ export function putItem(item: Item, user: UserId, epoch: number): Write {
     item.cache.at(-1)?.packed ?? null,
     item.peerHidden,
   ];
-  return { kind: 'put', table: 'item', of: user, key: item.id, epoch, payload: pack(row) };
 }
 
-export function restoreItem(row: Row): Item {
+export const putItem = (item: Item, user: UserId, epoch: number): Write => ({
+  ...({ kind: 'put', table: 'item', of: user, key: item.id, epoch } as const),
+  payload: pack(rowOf(item)),
+});
+
+export const restoreItem = ({ key, payload }: Row): Item => itemOf(key as ConversationId, unpack(payload) as ItemRow);
+
+export function itemOf(id: ConversationId, row: ItemRow): Item {
   const [
     lastSeq,
     since,
@@ -198,10 +204,10 @@ export function restoreItem(row: Row): Item {
     peerRead,
     last,
     peerHidden,
-  ] = unpack(row.payload) as ItemRow;
+  ] = row;
   // Written out, because a login may restore hundreds, and a spread costs as much as the rest.
   return {
-    id: row.key as ConversationId,
+    id,
     lastSeq,
     since,
     lastLsn,

@@ -2,7 +2,7 @@ import type { Reading } from '../cluster/actor.ts';
 import type { UserId } from '../ids.ts';
 import type { Row, Write } from '../storage/store.ts';
 import { deriveAnswered, readFilters, segmentCount } from './answered.ts';
-import { readLines, readWholeList } from './conversation-list.ts';
+import { mayPack, putPacked, readLines, readWholeList } from './conversation-list.ts';
 import { pack, unpack } from './entry.ts';
 import { deriveHosted, isDirty, mayClose, READ_ROWS } from './hosted-rows.ts';
 import { unpackRuns } from './inbox.ts';
@@ -27,6 +27,7 @@ type UserRow = [
   answeredThrough?: number,
   /** When (wall) the oldest event that is kept happened, where that is known. */
   oldestAt?: number | null,
+  listPacked?: boolean,
 ];
 
 export interface UserRowsSettings {
@@ -58,9 +59,20 @@ export function* restoreUser(id: UserId, lost: User | undefined, settings: UserR
 }
 
 function takeUserRow(user: User, payload: Uint8Array): void {
-  const [, reflects, floor, visibility, lastSeen, blocks, segments, acknowledged, tail = true, answeredThrough = 0, oldestAt] = unpack(
-    payload,
-  ) as UserRow;
+  const [
+    ,
+    reflects,
+    floor,
+    visibility,
+    lastSeen,
+    blocks,
+    segments,
+    acknowledged,
+    tail = true,
+    answeredThrough = 0,
+    oldestAt,
+    listPacked = false,
+  ] = unpack(payload) as UserRow;
   user.reflects = reflects;
   user.floor = floor;
   user.visibility = visibility;
@@ -71,6 +83,7 @@ function takeUserRow(user: User, payload: Uint8Array): void {
   user.answered.unread = segments;
   user.answered.writtenThrough = answeredThrough;
   user.oldestAt = oldestAt ?? undefined;
+  user.listPacked = listPacked;
   user.tailMarked = tail;
 }
 
@@ -99,6 +112,7 @@ export const putUser = (user: User, epoch: number): Write => {
     user.tailMarked,
     user.answered.writtenThrough,
     user.oldestAt ?? null,
+    user.listPacked,
   ];
   return { kind: 'put', table: 'user', of: user.id, key: '', epoch, payload: pack(row) };
 };
@@ -111,7 +125,7 @@ export function userDirty(user: User): boolean {
 
 /** The next activation would have to read more than after `deriveUser` with `closing`. */
 export function userUnclosed(user: User, { marked }: UserRowsSettings): boolean {
-  if (user.answered.stale > 0) return true;
+  if (user.answered.stale > 0 || (mayPack(user) && !user.listPacked)) return true;
   if (!marked) return false;
   if (user.tailMarked && user.lsn > 0) return true;
   if (user.hosted !== undefined) for (const hosted of user.hosted.values()) if (mayClose(hosted)) return true;
@@ -124,6 +138,7 @@ export function userUnclosed(user: User, { marked }: UserRowsSettings): boolean 
  */
 export function deriveUser(user: User, epoch: number, { marked }: UserRowsSettings, closing: boolean): Write[] {
   const writes: Write[] = [];
+  if (user.changedItems.size > 0) user.listPacked = false;
   for (const conversation of user.changedItems) {
     const item = user.items.get(conversation);
     if (item !== undefined) writes.push(putItem(item, user.id, epoch));
@@ -133,6 +148,10 @@ export function deriveUser(user: User, epoch: number, { marked }: UserRowsSettin
   for (const hosted of user.hosted?.values() ?? []) {
     const closes = marked && (closing || hosted.closing) && mayClose(hosted);
     if (closes || isDirty(hosted)) writes.push(...deriveHosted(hosted, epoch, closes));
+  }
+  if (closing && mayPack(user) && !user.listPacked) {
+    writes.push(putPacked(user, epoch));
+    user.listPacked = true;
   }
   user.reflects = user.lsn;
   user.acknowledgedStored = user.acknowledged;

@@ -67,6 +67,8 @@ export interface User {
   readonly items: Map<ConversationId, Item>;
   /** `items` holds the whole list. */
   listComplete: boolean;
+  /** The row of the table `list` holds all lines as they are in theirs. */
+  listPacked: boolean;
   /** A conversation that was looked for in the stored list and isn't there. */
   unlisted: ConversationId | undefined;
   readonly changedItems: Set<ConversationId>;
@@ -112,6 +114,7 @@ export const newUser = (id: UserId): User => ({
   reflects: 0,
   items: new Map(),
   listComplete: false,
+  listPacked: false,
   unlisted: undefined,
   changedItems: new Set(),
   answered: emptyAnswered(),

@@ -231,6 +231,7 @@ function conclude(user: User, events: readonly UserEvent[], epoch: number): { wr
       case 'muted': {
         const item = user.items.get(event.conversation);
         if (item !== undefined) writes.push(putItem(item, user.id, epoch));
+        user.listPacked = false;
         userRow = true;
         break;
       }

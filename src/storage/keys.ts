@@ -20,6 +20,7 @@ const SPACES: Readonly<Record<LogName | Table, string>> = {
   inbox: 'i',
   user: 'u',
   item: 't',
+  list: 'l',
   answered: 'a',
   filter: 'f',
   host: 'h',

@@ -68,6 +68,7 @@ export type LogName = 'conversation' | 'inbox';
 export type Table =
   | 'user' //          user id, ''            the user snapshot
   | 'item' //          user id, conversation  a line of the conversation list
+  | 'list' //          user id, ''            all lines of a short list in one row
   | 'answered' //      user id, segment-lsn   client ids of own sends, in blocks
   | 'filter' //        user id, segment       which client ids may be among them
   | 'host' //          conversation, ''       what a host knows beyond its log

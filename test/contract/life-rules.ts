@@ -22,7 +22,7 @@ export const lifeRules: readonly Rule[] = [
       assert.deepEqual(await store.read({ kind: 'backward', log: 'conversation', of: 'alice:bob', limit: 10 }), []);
       assert.deepEqual(await store.read({ kind: 'row', table: 'user', of: 'alice', key: '' }), []);
       assert.deepEqual(await store.read({ kind: 'rows', table: 'item', of: 'alice', limit: 10 }), []);
-      for (const table of ['user', 'item', 'answered', 'filter', 'host', 'member'] as const) {
+      for (const table of ['user', 'item', 'list', 'answered', 'filter', 'host', 'member'] as const) {
         assert.deepEqual(await store.owners(table, undefined, 10), [], table);
       }
       const { refusing, writesPending, oldestPendingMs } = store.status();
