@@ -1,4 +1,4 @@
-import type { Entry } from './entry.ts';
+import { type Entry, entryIn } from './entry.ts';
 import type { Item } from './item.ts';
 
 /**
@@ -19,7 +19,7 @@ export function compact(items: Iterable<Item>): void {
   const moved = (entry: Entry): Entry => {
     own.set(entry.packed, at);
     at += entry.packed.length;
-    return { ...entry, packed: own.subarray(at - entry.packed.length, at) };
+    return entryIn(entry, own.subarray(at - entry.packed.length, at));
   };
   for (const item of loose) {
     item.cache = item.cache.map(moved);

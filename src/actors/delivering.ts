@@ -2,7 +2,7 @@ import type { Effect } from '../cluster/actor.ts';
 import { isGroup, type UserId } from '../ids.ts';
 import { userAddress } from './addresses.ts';
 import { tellMember } from './effects.ts';
-import { type Batch, batchOf, type Entry, unpackEntries } from './entry.ts';
+import { type Batch, batchOf, type Entry, entriesOf } from './entry.ts';
 import { confirmedSeq, type Hosted, type Member, previousOf } from './hosted.ts';
 import type { GroupSummary, MemberCommand, MessengerLimits, SettledEntry } from './messages.ts';
 import type { OpenEntry, Roster } from './open-entries.ts';
@@ -93,7 +93,7 @@ export function redeliver(hosted: Hosted, user: UserId, after: number, limits: M
       const [rows] = yield [
         { kind: 'forward', log: 'conversation', of: hosted.id, after: from, through, limit: limits.redeliverEntriesMax },
       ];
-      const entries = (rows ?? []).flatMap((row) => unpackEntries(row.payload)).filter(({ seq }) => seq > from && seq <= through);
+      const entries = entriesOf(rows ?? [], from + 1, through);
       if (entries.length === 0) return NOTHING;
       const previous = from < since ? 0 : from;
       return [tellMember(userAddress(user), { kind: 'deliver', batch: batchOf(hosted.id, entries), previous, summary })];

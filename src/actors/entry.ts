@@ -101,45 +101,104 @@ export function packEntry(seq: number, from: UserId, at: number, kind: EntryKind
   return { seq, from, at, kind, clientId, packed: out, bodyAt };
 }
 
+/** The entries with these seqs in the payloads of a conversation's rows, in order. */
+export function entriesOf(rows: readonly { readonly payload: Uint8Array }[], from: number, through: number): Entry[] {
+  const entries: Entry[] = [];
+  for (const { payload } of rows) {
+    for (const entry of unpackEntries(payload)) if (entry.seq >= from && entry.seq <= through) entries.push(entry);
+  }
+  return entries;
+}
+
 /** The entries of a stored payload, from `offset` on: what `packed` of a batch holds. */
 export function unpackEntries(payload: Uint8Array, offset = 0, count = Number.POSITIVE_INFINITY): Entry[] {
   const view = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   const entries: Entry[] = [];
   for (let start = offset; start < view.length && entries.length < count; ) {
     const next = start + FRAGMENT_AT + view.readUInt32BE(start);
-    entries.push(unpackEntry(view, start, next));
+    entries.push(new StoredEntry(view.subarray(start, next)));
     start = next;
   }
   return entries;
 }
 
-function unpackEntry(view: Buffer, start: number, next: number): Entry {
-  let at = start + FRAGMENT_AT + SEQ.length;
-  const number = (): number => {
-    const wide = view[at++] === 0xcf;
-    const high = wide ? view.readUInt32BE(at) : 0;
-    if (wide) at += 4;
-    at += 4;
-    return high * UINT32_SPAN + view.readUInt32BE(at - 4);
-  };
-  const text = (): string => {
-    const head = view[at++] as number;
-    const length = head === 0xd9 ? (view[at++] as number) : head & 0x1f;
-    at += length;
-    return view.toString('latin1', at - length, at);
-  };
-  const seq = number();
-  at += FROM.length;
-  const from = text() as UserId;
-  at += AT.length + 8;
-  const time = view.readDoubleBE(at - 8);
-  at += KIND.length;
-  const kind = text() as EntryKind;
-  at += CLIENT_ID.length;
-  const clientId = text() as ClientId;
-  at += BODY.length;
-  return { seq, from, at: time, kind, clientId, packed: view.subarray(start, next), bodyAt: at - start };
+/** Where `seq` ends in what `bytes` hold from `start` on. */
+const seqEnd = (bytes: Buffer, start: number): number =>
+  start + FRAGMENT_AT + SEQ.length + (bytes[start + FRAGMENT_AT + SEQ.length] === 0xcf ? 9 : 5);
+
+function readSeq(bytes: Buffer, start: number): number {
+  const at = start + FRAGMENT_AT + SEQ.length + 1;
+  const low = bytes.readUInt32BE(seqEnd(bytes, start) - 4);
+  return bytes[at - 1] === 0xcf ? bytes.readUInt32BE(at) * UINT32_SPAN + low : low;
 }
+
+/** One that was read from the store. Most go on to the wire as they are, so what it says is read when somebody asks. */
+class StoredEntry implements Entry {
+  readonly seq: number;
+  readonly packed: Buffer;
+  #said: Said | undefined;
+
+  constructor(packed: Buffer) {
+    this.seq = readSeq(packed, 0);
+    this.packed = packed;
+  }
+
+  get from(): UserId {
+    return this.#read().from;
+  }
+
+  get at(): number {
+    return this.#read().at;
+  }
+
+  get kind(): EntryKind {
+    return this.#read().kind;
+  }
+
+  get clientId(): ClientId {
+    return this.#read().clientId;
+  }
+
+  get bodyAt(): number {
+    return this.#read().bodyAt;
+  }
+
+  #read(): Said {
+    this.#said ??= read(this.packed);
+    return this.#said;
+  }
+}
+
+type Said = Omit<Entry, 'seq' | 'packed'>;
+
+function read(packed: Buffer): Said {
+  let next = seqEnd(packed, 0) + FROM.length;
+  const text = (): string => {
+    const head = packed[next++] as number;
+    const length = head === 0xd9 ? (packed[next++] as number) : head & 0x1f;
+    next += length;
+    return packed.toString('latin1', next - length, next);
+  };
+  const from = text() as UserId;
+  next += AT.length + 8;
+  const at = packed.readDoubleBE(next - 8);
+  next += KIND.length;
+  const kind = text() as EntryKind;
+  next += CLIENT_ID.length;
+  const clientId = text() as ClientId;
+  return { from, at, kind, clientId, bodyAt: next + BODY.length };
+}
+
+/** The same entry in other bytes. */
+export const entryIn = ({ seq, from, at, kind, clientId, bodyAt }: Entry, packed: Uint8Array): Entry => ({
+  seq,
+  from,
+  at,
+  kind,
+  clientId,
+  packed,
+  bodyAt,
+});
 
 /** The bytes of the packed body. */
 export const packedBody = (entry: Entry): Uint8Array => entry.packed.subarray(entry.bodyAt);

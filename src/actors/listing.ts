@@ -4,7 +4,7 @@ import { nameFor } from '../ids.ts';
 import { userAddress } from './addresses.ts';
 import { readable } from './devices.ts';
 import { answer, errorFrame, tellMember } from './effects.ts';
-import { type Entry, unpackEntries } from './entry.ts';
+import { type Entry, entriesOf } from './entry.ts';
 import { type Item, itemFrame } from './item.ts';
 import type { MessengerLimits, ServerFrame, SessionCommand } from './messages.ts';
 import type { UserEvent } from './user-events.ts';
@@ -53,7 +53,7 @@ function readPage(
     kind: 'look',
     *look() {
       const [rows] = yield [{ kind: 'forward', log: 'conversation', of: id, after: from - 1, through, limit: through - from + 1 }];
-      const entries = (rows ?? []).flatMap((row) => unpackEntries(row.payload)).filter(({ seq }) => seq >= from && seq <= through);
+      const entries = entriesOf(rows ?? NOTHING, from, through);
       const effects = [answer(to, page(entries))];
       if (newest && entries.length > 0) {
         const newestEntries = entries.slice(-limits.cacheEntriesMax);
