@@ -872,6 +872,54 @@ t.test('an acknowledgement reads nothing where the device had all before; else i
   t.equal(await deliveredTo(w, 'bob'), 2);
 });
 
+/** How far everybody has the conversation, as its host says. */
+async function receiptsOf(w: World, device: Device, conversation: string): Promise<readonly unknown[]> {
+  const asked = await w.ask(device, { kind: 'receipts', conversation, id: 'r' } as never);
+  return one(asked, 'receipts').members.map(({ user, delivered, read }) => [user, delivered, read]);
+}
+
+t.test('what was read just before an orderly stop is told to the others, as at any time', async (t) => {
+  for (const conversation of ['@bob', '#g'] as const) {
+    const w = await world(t);
+    let alice = await w.connect('alice');
+    const bob = await w.connect('bob');
+    if (conversation === '#g') await w.submit(alice, '#g', 'g1', { kind: 'created', title: 'T', members: users('bob') });
+    await w.send(alice, conversation, 'c1');
+    w.tell(bob, { kind: 'read', conversation: conversation === '#g' ? '#g' : 'alice:bob', seq: 2, id: undefined } as never);
+    for (let i = 0; i < 3; i++) await turn();
+    t.same(
+      alice.frames.filter(({ type }) => type === 'receipt'),
+      [],
+      'not yet',
+    );
+    const { frames } = alice;
+    await w.restart();
+    t.match(frames.filter(({ type }) => type === 'receipt').at(-1), { user: 'bob', conversation, read: conversation === '#g' ? 2 : 1 });
+    alice = await w.connect('alice', 'phone', 1);
+    if (conversation === '@bob') t.equal(await deliveredTo(w, 'bob'), 1, 'and is known after it');
+  }
+});
+
+t.test('marks that weren’t in rows yet outlive a failed write of the host', async (t) => {
+  for (const conversation of ['alice:bob', '#g'] as const) {
+    const w = await world(t);
+    const alice = await w.connect('alice');
+    const bob = await w.connect('bob');
+    if (conversation === '#g') await w.submit(alice, '#g', 'g1', { kind: 'created', title: 'T', members: users('bob') });
+    const name = conversation === '#g' ? '#g' : '@bob';
+    const seq = (await w.send(alice, name, 'c1')) as { seq: number };
+    for (const device of [alice, bob]) w.tell(device, { kind: 'read', conversation, seq: seq.seq, id: undefined } as never);
+    await w.settle();
+    w.disk.failing = true;
+    t.match(await w.send(alice, name, 'c2'), { type: 'error', code: 'unavailable' });
+    await w.pass(5000);
+    t.same(await receiptsOf(w, alice, conversation), [
+      ['alice', seq.seq, seq.seq],
+      ['bob', seq.seq, seq.seq],
+    ]);
+  }
+});
+
 /** How far alice sees that `peer` has their conversation. */
 async function deliveredTo(w: World, peer: string): Promise<number | undefined> {
   const frames = await w.ask(await w.connect('alice', 'looking'), { kind: 'conversations', id: 'l', limit: 100, next: undefined } as never);

@@ -71,7 +71,7 @@ t.test('what is mistyped gets the nearest word', async (t) => {
   const command = await run(['tokn']);
   t.equal(command.code, 1);
   t.match(command.stderr, /unknown command 'tokn'\n\(Did you mean token\?\)/);
-  t.match((await run(['start', '--prot', '1'])).stderr, /unknown option '--prot'\n\(Did you mean --port\?\)/);
+  t.match((await run(['start', '--prot', '1'])).stderr, /^parley: unknown option '--prot'\n\(Did you mean --port\?\)/);
   t.match(
     await refusal(t, ['start', '--port', 'http']),
     /^parley: --port: listen\.port is "http", and should be a whole number from 0 to 65,535\n$/,

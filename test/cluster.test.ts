@@ -121,7 +121,7 @@ const counter: ActorKind<Counter, Count, { readonly kind: 'added'; readonly bad?
   unclosed: () => false,
   close(state) {
     state.dirty = false;
-    return [];
+    return { writes: [], effects: [] };
   },
   idle: () => true,
   tidy: () => {},
@@ -191,7 +191,7 @@ function derivesOf(test: Test, { clock }: Node): number[] {
     derived.push(clock.monotonic());
     return [];
   };
-  Object.assign(counter, { derive: note, close: note });
+  Object.assign(counter, { derive: note, close: (state: Counter) => ({ writes: note(state), effects: [] }) });
   return derived;
 }
 
@@ -616,7 +616,7 @@ t.test('what only the next activation needs is written once, before this one is 
     close: (state: Counter) => {
       state.dirty = false;
       closed.push(`${state.id}=${state.count}`);
-      return [];
+      return { writes: [], effects: [] };
     },
   });
   n.tell('a', add);

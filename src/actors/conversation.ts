@@ -3,7 +3,7 @@ import { Failure } from '../failure.ts';
 import { isGroup, nameFor, peerOf, type UserId } from '../ids.ts';
 import { userAddress } from './addresses.ts';
 import { firstOwed, oldestAwaited, owes, redeliver, retell, settled, settledWithout } from './delivering.ts';
-import { alarm, answer, tellMember } from './effects.ts';
+import { alarm, answer, tellHost, tellMember } from './effects.ts';
 import { type Entry, pack, packEntry } from './entry.ts';
 import { requireMember, ruleOn } from './group-operations.ts';
 import type { HostEvent } from './host-events.ts';
@@ -183,7 +183,7 @@ export function decideHostAlarm(hosted: Hosted, now: Moment, limits: MessengerLi
   const effects: Effect[] = [];
   if (hosted.unannounced !== undefined) {
     if (now.steady >= hosted.announceAt) {
-      if (hosted.roster.length <= limits.receiptMembersMax) effects.push(...announcements(hosted, hosted.unannounced));
+      effects.push(...announcements(hosted, limits));
       events.push({ kind: 'receipts-told', hosted });
     } else effects.push(alarm(hosted.announceAt - now.steady));
   }
@@ -214,15 +214,37 @@ export function decideHostAlarm(hosted: Hosted, now: Moment, limits: MessengerLi
   return { events, effects };
 }
 
-function announcements(hosted: Hosted, users: ReadonlySet<UserId>): Effect[] {
+/** Watermarks that the others haven't been told. */
+export function announcements(hosted: Hosted, limits: MessengerLimits): Effect[] {
   const effects: Effect[] = [];
-  for (const user of users) {
+  if (hosted.roster.length > limits.receiptMembersMax) return effects;
+  for (const user of hosted.unannounced ?? NOTHING) {
     const member = memberOf(hosted, user);
     if (member === undefined) continue;
     const receipt: MemberCommand = { kind: 'receipt', conversation: hosted.id, user, delivered: member.delivered, read: member.read };
     for (const address of hosted.roster) {
       if (address.id !== user && !isBarred(hosted, user, address.id as UserId)) effects.push(tellMember(address, receipt));
     }
+  }
+  return effects;
+}
+
+/** The same for conversations that are about to leave the memory; afterwards it is taken as told. */
+export function lastAnnouncements(all: Iterable<Hosted>, limits: MessengerLimits): Effect[] {
+  const effects: Effect[] = [];
+  for (const hosted of all) {
+    effects.push(...announcements(hosted, limits));
+    hosted.unannounced = undefined;
+  }
+  return effects;
+}
+
+/** Marks that a lost state may have had and its rows not: its successor is told them as members tell them. */
+export function marksAgain(lost: Hosted): Effect[] {
+  const effects: Effect[] = [];
+  for (const user of new Set([...lost.changedMembers, ...(lost.unannounced ?? NOTHING)])) {
+    const { delivered, read } = lost.members.get(user) ?? newMember('member', 1);
+    effects.push(tellHost({ kind: 'mark', conversation: lost.id, user, delivered, read }));
   }
   return effects;
 }

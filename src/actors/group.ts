@@ -1,7 +1,7 @@
 import type { ActorKind, Effect } from '../cluster/actor.ts';
 import { type GroupId, groupConversation } from '../ids.ts';
 import type { Write } from '../storage/store.ts';
-import { decideHostAlarm, decideHosted } from './conversation.ts';
+import { decideHostAlarm, decideHosted, lastAnnouncements, marksAgain } from './conversation.ts';
 import { refuse } from './effects.ts';
 import { applyHosted, concludeHosted, type HostEvent, hostedIdle } from './host-events.ts';
 import type { Hosted } from './hosted.ts';
@@ -32,12 +32,15 @@ export function groupActor(limits: MessengerLimits): ActorKind<Hosted, GroupComm
     fromClient: ({ kind }) => kind === 'post' || kind === 'list-members' || kind === 'list-receipts',
     dirty: isDirty,
     derive: (group, epoch) => deriveHosted(group, epoch, false),
-    unclosed: () => false,
-    close: (group, epoch) => deriveHosted(group, epoch, false),
+    unclosed: ({ unannounced }) => unannounced !== undefined,
+    close: (group, epoch) => ({
+      effects: lastAnnouncements([group], limits),
+      writes: isDirty(group) ? deriveHosted(group, epoch, false) : NOTHING,
+    }),
     idle: hostedIdle,
     tidy: () => {},
     bytes: (group) => BYTES.group + group.members.size * BYTES.member + group.open.size * BYTES.open,
-    carry: () => NOTHING,
+    carry: marksAgain,
     abandon: () => NOTHING,
   };
 }

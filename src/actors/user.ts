@@ -4,7 +4,7 @@ import { Failure } from '../failure.ts';
 import { isGroup, type UserId } from '../ids.ts';
 import type { StoreTraits, Write } from '../storage/store.ts';
 import { compact } from './compact.ts';
-import { decideHostAlarm, decideHosted } from './conversation.ts';
+import { decideHostAlarm, decideHosted, lastAnnouncements, marksAgain } from './conversation.ts';
 import { decideAck, decideConnect, decideDisconnect, decideExpire, decidePull, decideRead, expireEvents, readable } from './devices.ts';
 import { answer, push, refuse, tellHost } from './effects.ts';
 import { concludeHosted, type HostEvent, hostedIdle } from './host-events.ts';
@@ -49,8 +49,11 @@ export function userActor(limits: MessengerLimits, { ordered }: Pick<StoreTraits
     fromClient,
     dirty: userDirty,
     derive: (user, epoch) => deriveUser(user, epoch, rows, false),
-    unclosed: (user) => userUnclosed(user, rows),
-    close: (user, epoch) => deriveUser(user, epoch, rows, true),
+    unclosed: (user) => userUnclosed(user, rows) || owesReceipts(user),
+    close: (user, epoch) => ({
+      effects: lastAnnouncements(user.hosted?.values() ?? NOTHING, limits),
+      writes: deriveUser(user, epoch, rows, true),
+    }),
     idle: (user) =>
       user.sessions.length === 0 &&
       user.offlineAt === undefined &&
@@ -281,8 +284,14 @@ function carry(from: User, to: User): readonly Effect[] {
   to.resubscribeAt = from.resubscribeAt;
   to.pending = from.pending === undefined ? undefined : askedAgain(from.pending);
   // What else is told to live sessions only, they have to ask for.
-  return to.sessions.map(({ address }) => push(address, { type: 'stale' }));
+  const stale = to.sessions.map(({ address }) => push(address, { type: 'stale' }));
+  return [...stale, ...[...(from.hosted?.values() ?? NOTHING)].flatMap(marksAgain)];
 }
+
+const owesReceipts = (user: User): boolean => {
+  for (const { unannounced } of user.hosted?.values() ?? NOTHING) if (unannounced !== undefined) return true;
+  return false;
+};
 
 const hostsIdle = (user: User): boolean => {
   for (const hosted of user.hosted?.values() ?? NOTHING) if (!hostedIdle(hosted)) return false;

@@ -63,6 +63,7 @@ const version = (): string =>
 /** The command line: what can be typed, and what it says about itself. */
 export function program(): Command {
   const parley = new Command('parley')
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'parley: ')) })
     .description('A messenger server that keeps its promise: acknowledged messages are never lost, doubled or out of order.')
     .helpCommand('help [command]', 'what a command does and takes')
     .version(version(), '-V, --version', 'the version of Parley')

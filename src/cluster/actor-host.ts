@@ -150,11 +150,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
         this.#conclude(state, made);
       }
       current = undefined;
-      if (this.#flushDue !== undefined) {
-        const rows = this.#kind[this.#flushDue](state, this.#epoch);
-        this.#flushDue = undefined;
-        for (const write of rows) made.writes.push(write);
-      }
+      if (this.#flushDue !== undefined) this.#flushInto(made, state, this.#flushDue);
     } catch (error) {
       this.#refuseLapsed(lapsed);
       this.#crash(taken, current, error);
@@ -179,7 +175,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#flushSoon('derive');
   }
 
-  /** Writes, with the next turn, what must be written before the activation is unloaded. */
+  /** Writes and tells, with the next turn, what must be before the activation ends. */
   close(): void {
     this.#flushSoon('close');
   }
@@ -279,6 +275,17 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     const conclusion = this.#kind.conclude(state, events, this.#epoch);
     for (const write of conclusion.writes) made.writes.push(write);
     this.#sort(conclusion.effects, made);
+  }
+
+  #flushInto(made: TurnResult<Received, Event>, state: State, what: 'derive' | 'close'): void {
+    this.#flushDue = undefined;
+    if (what === 'derive') {
+      for (const write of this.#kind.derive(state, this.#epoch)) made.writes.push(write);
+      return;
+    }
+    const { writes, effects } = this.#kind.close(state, this.#epoch);
+    for (const write of writes) made.writes.push(write);
+    for (const effect of effects) made.effects.push(effect);
   }
 
   /** Puts each effect where it is carried out from. */

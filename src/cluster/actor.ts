@@ -47,6 +47,12 @@ export const ALARM: Command = { kind: 'alarm' };
 /** A computation that yields what it wants read and is resumed with the rows, one array per read. */
 export type Reading<Result> = Generator<readonly Read[], Result, readonly (readonly Row[])[]>;
 
+/** What is to be stored, and then to be told. */
+export interface Conclusion {
+  readonly writes: readonly Write[];
+  readonly effects: readonly Effect[];
+}
+
 export interface Outcome<Event> {
   readonly events: readonly Event[];
   readonly effects: readonly Effect[];
@@ -70,11 +76,7 @@ export interface ActorKind<State, Received extends Command, Event> {
   /** Changes `state` in place. Can't fail. */
   apply(state: State, event: Event): void;
   /** At the end of a turn: what to store of its events, and whom to tell about them. It may note in `state` what the rows now say. */
-  conclude(
-    state: State,
-    events: readonly Event[],
-    epoch: number,
-  ): { readonly writes: readonly Write[]; readonly effects: readonly Effect[] };
+  conclude(state: State, events: readonly Event[], epoch: number): Conclusion;
   /** The answer to a command that won't be decided: refused, shed, or lost with a failed turn. */
   refuse(command: Received, failure: Failure): readonly Effect[];
   /** Takes over from a lost state what isn't stored: sessions, watchers. `to` is freshly restored. Gives whom to tell of it. */
@@ -91,10 +93,10 @@ export interface ActorKind<State, Received extends Command, Event> {
   dirty(state: State): boolean;
   /** The derived rows that changed since the last call; it marks them clean. */
   derive(state: State, epoch: number): readonly Write[];
-  /** Whether, before the activation is unloaded, something is to be written that isn't while it is loaded. */
+  /** Whether, before the activation ends, something is to be written that isn't while it goes on, or told that could wait. */
   unclosed(state: State): boolean;
-  /** That, and the derived rows that changed. */
-  close(state: State, epoch: number): readonly Write[];
+  /** That, and the derived rows that changed; it marks them clean. */
+  close(state: State, epoch: number): Conclusion;
   /** Whether the activation may be unloaded: nothing connected, nothing under way. */
   idle(state: State): boolean;
   /** Drops what hasn't been used for some calls and is as it is in the store, and makes the rest small. Nothing that was written is under way. */
