@@ -16,10 +16,19 @@ export interface RestSettings {
 export interface Heap {
   /** Bytes of objects that have outlived their youth, dead ones included. */
   oldBytes(): number;
+  /** Memory that is kept for young objects, however few there are. */
+  youngBytes(): number;
   /** CPU time of the process so far. */
   cpuMs(): number;
   collect(): void;
 }
+
+/**
+ * V8 keeps up to 32 MiB for young objects once it had that many, and gives all but one back in a collection that finds that
+ * few came since the one before; so one at rest may have to be followed by some.
+ */
+const YOUNG_SMALL_BYTES = 4 * 2 ** 20;
+const FOLLOWING_MAX = 3;
 
 /**
  * V8 looks for dead old objects when there are more of them, and gives memory back after it has looked. So a node that
@@ -30,6 +39,7 @@ export function collectAtRest(clock: Clock, heap: Heap, settings: RestSettings, 
   let cpuMs = heap.cpuMs();
   let lookedAt = clock.monotonic();
   let floor = heap.oldBytes();
+  let following = 0;
   const timer = clock.every(settings.restLookMs, () => {
     const now = clock.monotonic();
     const used = heap.cpuMs();
@@ -38,12 +48,10 @@ export function collectAtRest(clock: Clock, heap: Heap, settings: RestSettings, 
     lookedAt = now;
     const before = heap.oldBytes();
     floor = Math.min(floor, before);
-    if (
-      busyPercent >= settings.restCpuPercent ||
-      before - floor < Math.max(settings.restGrownBytes, floor / 2) ||
-      before > settings.restHeapBytesMax
-    )
-      return;
+    if (busyPercent >= settings.restCpuPercent || before > settings.restHeapBytesMax) return;
+    if (before - floor >= Math.max(settings.restGrownBytes, floor / 2)) following = FOLLOWING_MAX;
+    else if (following > 0 && heap.youngBytes() > YOUNG_SMALL_BYTES) following -= 1;
+    else return;
     const began = clock.monotonic();
     heap.collect();
     floor = heap.oldBytes();

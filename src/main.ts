@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { getHeapSpaceStatistics, getHeapStatistics, type HeapSpaceInfo, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { groupActor } from './actors/group.ts';
 import type { SessionCommand } from './actors/messages.ts';
@@ -202,8 +202,10 @@ function v8Heap(): Heap {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   setFlagsFromString('--no-expose-gc');
+  const space = (name: string): HeapSpaceInfo | undefined => getHeapSpaceStatistics().find(({ space_name }) => space_name === name);
   return {
-    oldBytes: () => getHeapSpaceStatistics().find(({ space_name }) => space_name === 'old_space')?.space_used_size ?? 0,
+    oldBytes: () => space('old_space')?.space_used_size ?? 0,
+    youngBytes: () => space('new_space')?.space_size ?? 0,
     cpuMs: () => {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1000;

@@ -10,9 +10,11 @@ function world() {
   const heap = {
     old: 200,
     live: 200,
+    young: 0,
     cpu: 0,
     collections: 0,
     oldBytes: () => heap.old,
+    youngBytes: () => heap.young,
     cpuMs: () => heap.cpu,
     collect: () => {
       heap.collections += 1;
@@ -66,6 +68,23 @@ t.test('what V8 collects by itself counts', async (t) => {
   heap.live = 60;
   clock.advance(1000);
   t.equal(heap.collections, 1);
+});
+
+t.test('it is followed by others while V8 keeps much for young objects, by few', async (t) => {
+  const { clock, heap } = world();
+  heap.young = 32 * 2 ** 20;
+  clock.advance(3000);
+  t.equal(heap.collections, 0, 'that alone is no reason');
+  heap.old = 400;
+  clock.advance(2000);
+  t.equal(heap.collections, 2);
+  heap.young = 2 ** 20;
+  clock.advance(5000);
+  t.equal(heap.collections, 2, 'it was given back');
+  heap.young = 32 * 2 ** 20;
+  heap.old = 400;
+  clock.advance(10_000);
+  t.equal(heap.collections, 2 + 4, 'or not');
 });
 
 t.test('it ends', async (t) => {
