@@ -5,7 +5,7 @@ import { applyHosted, type HostEvent } from './host-events.ts';
 import type { NewRun, Run } from './inbox.ts';
 import { advance, moveRead, newItem } from './item.ts';
 import type { Asked, DeviceState, PresenceState, Visibility } from './messages.ts';
-import { type AwaitedPresence, type Delivery, type Pending, type Session, sameSession, type User } from './user-state.ts';
+import { type AwaitedPresence, changed, type Delivery, type Pending, type Session, sameSession, type User } from './user-state.ts';
 
 /** Everything that changes a user's state. Only `received` and what hosts append are in logs; see `conclude` in user.ts. */
 export type UserEvent =
@@ -104,7 +104,7 @@ export function applyUser(user: User, event: UserEvent, settings: ApplySettings)
       if (item === undefined) break;
       moveRead(item, event.seq);
       item.delivered = Math.max(item.delivered, event.seq);
-      user.changedItems.add(event.conversation);
+      changed(user, event.conversation);
       break;
     }
     case 'peer-marked': {
@@ -112,7 +112,7 @@ export function applyUser(user: User, event: UserEvent, settings: ApplySettings)
       if (item === undefined) break;
       item.peerDelivered = Math.max(item.peerDelivered, event.delivered);
       item.peerRead = Math.max(item.peerRead, event.read);
-      user.changedItems.add(event.conversation);
+      changed(user, event.conversation);
       break;
     }
     case 'peer-hidden': {
@@ -121,7 +121,7 @@ export function applyUser(user: User, event: UserEvent, settings: ApplySettings)
       if (item === undefined) break;
       item.peerHidden = event.on;
       user.items.set(event.conversation, item);
-      user.changedItems.add(event.conversation);
+      changed(user, event.conversation);
       break;
     }
     case 'remembered': {
@@ -185,7 +185,7 @@ function applyRest(user: User, event: UserEvent): void {
       const item = user.items.get(event.conversation) ?? newItem(event.conversation, 1);
       item.mutedUntil = event.until;
       user.items.set(event.conversation, item);
-      user.changedItems.add(event.conversation);
+      changed(user, event.conversation);
       break;
     }
     case 'visibility':
@@ -248,7 +248,7 @@ export function applyReceived(user: User, run: Run, own: NewRun['own'], cacheMax
   }
   if (item !== undefined && run.summary !== undefined) item.summary = run.summary;
   user.lsn = lsn - 1;
-  user.changedItems.add(conversation);
+  changed(user, conversation);
 }
 
 function noteUndelivered(user: User, delivery: Delivery): void {
@@ -281,7 +281,7 @@ function applyAcknowledged(user: User, cursor: number, marks: ReadonlyMap<Conver
     const item = user.items.get(conversation);
     if (item === undefined) continue;
     item.delivered = seq;
-    user.changedItems.add(conversation);
+    changed(user, conversation);
   }
 }
 

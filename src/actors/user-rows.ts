@@ -118,7 +118,7 @@ export const putUser = (user: User, epoch: number): Write => {
 };
 
 export function userDirty(user: User): boolean {
-  if (user.changed || user.changedItems.size > 0 || user.answered.unwritten.length > 0) return true;
+  if (user.changed || user.changedItems !== undefined || user.answered.unwritten.length > 0) return true;
   if (user.hosted !== undefined) for (const hosted of user.hosted.values()) if (isDirty(hosted)) return true;
   return false;
 }
@@ -138,12 +138,12 @@ export function userUnclosed(user: User, { marked }: UserRowsSettings): boolean 
  */
 export function deriveUser(user: User, epoch: number, { marked }: UserRowsSettings, closing: boolean): Write[] {
   const writes: Write[] = [];
-  if (user.changedItems.size > 0) user.listPacked = false;
-  for (const conversation of user.changedItems) {
+  if (user.changedItems !== undefined) user.listPacked = false;
+  for (const conversation of user.changedItems ?? []) {
     const item = user.items.get(conversation);
     if (item !== undefined) writes.push(putItem(item, user.id, epoch));
   }
-  user.changedItems.clear();
+  user.changedItems = undefined;
   writes.push(...deriveAnswered(user.answered, user.id, epoch, (clientId) => user.pending?.has(clientId) === true, closing));
   for (const hosted of user.hosted?.values() ?? []) {
     const closes = marked && (closing || hosted.closing) && mayClose(hosted);

@@ -71,7 +71,8 @@ export interface User {
   listPacked: boolean;
   /** A conversation that was looked for in the stored list and isn't there. */
   unlisted: ConversationId | undefined;
-  readonly changedItems: Set<ConversationId>;
+  /** Lines that changed since their rows were written; undefined: none. */
+  changedItems: Set<ConversationId> | undefined;
   readonly answered: Answered;
   sessions: Session[];
   pending: Map<ClientId, Pending> | undefined;
@@ -116,7 +117,7 @@ export const newUser = (id: UserId): User => ({
   listComplete: false,
   listPacked: false,
   unlisted: undefined,
-  changedItems: new Set(),
+  changedItems: undefined,
   answered: emptyAnswered(),
   sessions: [],
   pending: undefined,
@@ -140,6 +141,12 @@ export const newUser = (id: UserId): User => ({
   changed: false,
   tailMarked: false,
 });
+
+/** Notes that a line is to be written. */
+export function changed(user: User, conversation: ConversationId): void {
+  user.changedItems ??= new Set();
+  user.changedItems.add(conversation);
+}
 
 export const sameSession = (one: SessionAddress, other: SessionAddress): boolean =>
   one === other || (one.id === other.id && one.node === other.node);

@@ -29,7 +29,7 @@ import { decideDeliver, decideReceipt, decideTypingBy } from './receive.ts';
 import { askedAgain, decideRefused, decideSettled, decideSubmit, expirePending } from './submit.ts';
 import { applyUser, type UserEvent } from './user-events.ts';
 import { deriveUser, putUser, restoreUser, userDirty, userUnclosed } from './user-rows.ts';
-import type { User } from './user-state.ts';
+import { changed, type User } from './user-state.ts';
 
 const NOTHING: readonly never[] = [];
 
@@ -272,7 +272,7 @@ function carry(from: User, to: User): readonly Effect[] {
     item.delivered = Math.max(item.delivered, Math.min(delivered, item.lastSeq));
     item.peerDelivered = Math.max(item.peerDelivered, Math.min(peerDelivered, item.lastSeq));
     item.peerRead = Math.max(item.peerRead, Math.min(peerRead, item.lastSeq));
-    to.changedItems.add(id);
+    changed(to, id);
   }
   to.sessions = from.sessions;
   for (const session of to.sessions) session.live = false;
