@@ -121,7 +121,7 @@ export default defineConfig({
     deriveEveryMaxMs: 10_000, // … but no longer than this
     passivateAfterMs: 120_000, // an actor that had nothing to do for this long is unloaded
     activationBytesMax: 1_073_741_824, // memory of all actors, and at most half of the heap; above, the idle ones go first
-    tidyEveryMs: 10_000, // after so long, and up to ten seconds more where there are very many, an actor’s memory is estimated and what it didn’t need lately is dropped
+    tidyEveryMs: 10_000, // after so long, and up to ten seconds more where there are very many, an actor’s memory is estimated, and what it didn’t need lately is dropped; the latter after six times as long while it is busy all the time
     readsAtOnceMax: 256, // reads of the store under way: enough to keep its threads busy
     readsWaitingMax: 16_384, // a login takes a few; above, `overloaded`
     alarmTickMs: 20, // how exact the times above are kept

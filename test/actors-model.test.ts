@@ -17,6 +17,7 @@ type Step =
   | { readonly kind: 'crash-after'; readonly user: number; readonly to: string; readonly durable: number; readonly turns: number }
   | { readonly kind: 'fail'; readonly user: number; readonly to: string }
   | { readonly kind: 'restart' }
+  | { readonly kind: 'fail-read'; readonly skipped: number }
   | { readonly kind: 'pass'; readonly ms: number };
 
 const user = fc.nat(USERS.length - 1);
@@ -64,6 +65,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('fail' as const), user, to: fc.oneof(direct, group) }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('fail-read' as const), skipped: fc.nat(6) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.constantFrom(200, 4000, 200_000) }) },
 );
 
@@ -82,23 +84,22 @@ async function run(steps: readonly Step[]): Promise<void> {
   let fresh = 0;
   for (const step of steps) {
     const device = 'user' in step ? (devices[step.user] as Device) : (devices[0] as Device);
+    // Those who connect would have to come again, too.
+    if (step.kind !== 'submit' && step.kind !== 'read') world.disk.unreadable = () => false;
     switch (step.kind) {
       case 'submit':
         agree(
-          await world.submit(device, step.to, step.clientId, step.operation),
+          await insist(() => world.submit(device, step.to, step.clientId, step.operation)),
           model.submit(device.user, step.to, step.clientId, step.operation),
           step,
         );
         break;
-      case 'read':
+      case 'read': {
         model.read(device.user, step.to, step.seq);
-        await world.ask(device, {
-          kind: 'read',
-          seq: step.seq,
-          id: undefined,
-          conversation: conversationNamed(step.to, device.user),
-        } as never);
+        const read = { kind: 'read', seq: step.seq, id: undefined, conversation: conversationNamed(step.to, device.user) };
+        await insist(async () => (await world.ask(device, read as never))[0]);
         break;
+      }
       case 'reconnect':
         world.disconnect(device);
         await connect(step.user, Math.max(0, device.cursor - step.back));
@@ -115,7 +116,7 @@ async function run(steps: readonly Step[]): Promise<void> {
         for (let turn = 0; turn < step.turns; turn++) await new Promise(setImmediate);
         await world.crash(step.durable);
         await reconnectAll();
-        const answer = await world.send(devices[step.user] as Device, step.to, id, 'boom');
+        const answer = await insist(() => world.send(devices[step.user] as Device, step.to, id, 'boom'));
         agree(answer, model.submit(device.user, step.to, id, message('boom')), step);
         break;
       }
@@ -127,8 +128,14 @@ async function run(steps: readonly Step[]): Promise<void> {
         const expected = model.submit(device.user, step.to, id, message(id));
         if (expected.kind === 'sent') {
           if (refused?.type !== 'error') throw new Error(`a write failed, and the sender read ${JSON.stringify(refused)}`);
-          agree(await world.send(device, step.to, id), expected, step);
+          agree(await insist(() => world.send(device, step.to, id)), expected, step);
         } else agree(refused, expected, step);
+        break;
+      }
+      case 'fail-read': {
+        // One of the next reads of what actors derived; the actor tries again, and tells who waits to come again.
+        let left = step.skipped;
+        world.disk.unreadable = ({ kind }) => (kind === 'row' || kind === 'rows') && left-- === 0;
         break;
       }
       case 'restart':
@@ -140,8 +147,15 @@ async function run(steps: readonly Step[]): Promise<void> {
         break;
     }
   }
+  world.disk.unreadable = () => false;
   await compare(world, model, devices);
   await world.end();
+}
+
+/** As a client does that is told that it may try again. */
+async function insist(ask: () => Promise<ServerFrame | undefined>): Promise<ServerFrame | undefined> {
+  const answer = await ask();
+  return answer?.type === 'error' && answer.code === 'unavailable' ? ask() : answer;
 }
 
 function agree(answer: ServerFrame | undefined, expected: ReturnType<Messenger['submit']>, step: Step): void {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { deriveAnswered, emptyAnswered, lookFor, readFilters, remember } from '../src/actors/answered.ts';
+import { deriveAnswered, emptyAnswered, lookFor, readFilters, remember, segmentCount } from '../src/actors/answered.ts';
 import { compact } from '../src/actors/compact.ts';
 import { refuse } from '../src/actors/effects.ts';
 import { bodyOf, pack, packEntry, unpack } from '../src/actors/entry.ts';
@@ -12,10 +12,13 @@ import { decideWatchedBy, presenceAlarm } from '../src/actors/presence.ts';
 import { userActor } from '../src/actors/user.ts';
 import { applyUser, type UserEvent } from '../src/actors/user-events.ts';
 import { newUser } from '../src/actors/user-state.ts';
-import type { Effect, Moment, Outcome } from '../src/cluster/actor.ts';
+import type { Effect, Moment, Outcome, Reading } from '../src/cluster/actor.ts';
+import { perform } from '../src/cluster/reading.ts';
 import { Failure } from '../src/failure.ts';
 import { type ClientId, type ConversationId, conversationNamed, type UserId } from '../src/ids.ts';
+import { openMemoryStore } from '../src/storage/memory.ts';
 import type { Row } from '../src/storage/store.ts';
+import { ManualClock } from './support/manual-clock.ts';
 import { testLimits } from './support/world.ts';
 
 t.test('watchers that were lost without a word are forgotten after three silences; the others are kept', async (t) => {
@@ -149,6 +152,36 @@ t.test('the row of a filter that doesn’t say how far it goes is replaced with 
     t.equal(writes.filter((write) => write.kind === 'put' && write.table === 'filter').length, seq === 1 ? 1 : 0);
   }
   t.end();
+});
+
+t.test('a filter row of old that was written anew before the first id after it lacks none', async (t) => {
+  const store = openMemoryStore({ clock: new ManualClock() });
+  const alice = 'alice' as UserId;
+  const conversation = 'alice:bob' as ConversationId;
+  const id = (seq: number): ClientId => `c${seq}` as ClientId;
+  const put = (closing: boolean): Promise<void> => store.write(deriveAnswered(answered, alice, 1, () => false, closing));
+  const add = (seq: number): void =>
+    remember(answered, { clientId: id(seq), conversation, kind: 'message', seq, lsn: seq, at: 0, settled: false });
+  let answered = emptyAnswered();
+  const restart = async (writtenThrough = answered.writtenThrough): Promise<void> => {
+    answered = { ...emptyAnswered(), unread: segmentCount(answered), writtenThrough };
+    await perform(store, readFilters(answered, alice) as Reading<void>);
+  };
+  for (let seq = 1; seq <= 40; seq++) add(seq);
+  await put(true);
+  const payload = pack([40, answered.filters[0]]);
+  await store.write([{ kind: 'put', table: 'filter', of: alice, key: '00000000', epoch: 1, payload }]);
+  await restart(0);
+  await put(true);
+  await restart();
+  add(41);
+  await put(false);
+  await restart();
+  t.equal(answered.lastCount, 41);
+  add(42);
+  await put(true);
+  await restart();
+  for (let seq = 1; seq <= 42; seq++) t.not(lookFor(answered, alice, id(seq)), undefined, `${seq} may be in a row`);
 });
 
 t.test('remembered entries get bytes of their own, in one buffer, and say the same', (t) => {

@@ -639,10 +639,15 @@ t.test('what only the next activation needs is written once, before this one is 
 
 t.test('an activation is tidied soon after it had something to do, and rarely while it has all the time', (t) => {
   const host = {
-    ...{ lastActive: 0, tidiedAt: Number.NEGATIVE_INFINITY, bytes: 0, unclosed: false, idle: false, tidied: [] as number[] },
+    ...{ lastActive: 0, bytes: 0, unclosed: false, idle: false, tidied: [] as number[], measured: 0 },
+    ...{ tidiedAt: Number.NEGATIVE_INFINITY, measuredAt: Number.NEGATIVE_INFINITY },
     tidy(): void {
       this.tidied.push(now);
       this.tidiedAt = now;
+    },
+    measure(): void {
+      this.measured += 1;
+      this.measuredAt = now;
     },
     close: (): void => {},
   };
@@ -664,6 +669,7 @@ t.test('an activation is tidied soon after it had something to do, and rarely wh
   t.equal(host.tidied.length, 1, 'at first at once');
   pass(58_000, true);
   t.equal(host.tidied.length, 1);
+  t.ok(host.measured >= 5, 'its memory is estimated all the same');
   pass(2000, true);
   t.equal(host.tidied.length, 2);
   pass(13_000, false);
@@ -674,9 +680,13 @@ t.test('an activation is tidied soon after it had something to do, and rarely wh
 t.test('a sweep goes round many activations a few at a time, and unloads as many as memory asks for, the oldest first', (t) => {
   const many = 40_000;
   const hosts = Array.from({ length: many }, (_, number) => ({
-    ...{ number, lastActive: number, tidiedAt: Number.NEGATIVE_INFINITY, bytes: 0, unclosed: number % 2 === 0, idle: number % 10 !== 0 },
+    ...{ number, lastActive: number, bytes: 0, unclosed: number % 2 === 0, idle: number % 10 !== 0 },
+    ...{ tidiedAt: Number.NEGATIVE_INFINITY, measuredAt: Number.NEGATIVE_INFINITY },
     tidy(): void {
       this.tidiedAt = now;
+    },
+    measure(): void {
+      this.measuredAt = now;
       this.bytes = 100;
     },
     close(): void {

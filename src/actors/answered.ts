@@ -38,7 +38,7 @@ const SEGMENT_IDS_MAX = 4096;
 const BITS_PER_ID = 32;
 const PROBES = 8;
 const ROWS_AT_ONCE = 64;
-/** A full segment's filter takes 16 KB: the row of the last one may lack so many ids, which after a crash are read one by one. */
+/** A full segment's filter takes 16 KB: the row of the last one may lack so many ids, which after a crash are read from their own rows. */
 const STALE_MAX = 256;
 /** Few rows by key share a hop to the store's thread with those of others; many are cheaper as a range. */
 const FILTERS_BY_KEY_MAX = 8;
@@ -75,39 +75,41 @@ function* restoreFilters(answered: Answered, user: UserId): Reading<void> {
   const reads: Read[] = [];
   if (unread > FILTERS_BY_KEY_MAX) reads.push({ kind: 'rows', table: 'filter', of: user, limit: unread });
   else for (let segment = 0; segment < unread; segment++) reads.push({ kind: 'row', table: 'filter', of: user, key: filterKey(segment) });
-  let through: number | undefined;
-  for (const row of (yield reads).flat()) {
-    const [count, filter, complete] = unpack(row.payload) as FilterRow;
+  const stored = new Map<string, FilterRow>();
+  for (const { key, payload } of (yield reads).flat()) stored.set(key, unpack(payload) as FilterRow);
+  const filters: Uint8Array[] = [];
+  let [lastCount, stale] = [0, 0];
+  for (let segment = 0; segment < unread; segment++) {
+    const row = stored.get(filterKey(segment));
+    const [count, bits, through] = row ?? [0, emptyFilter(segment), 0];
     // The row's bytes belong to the store.
-    answered.filters.push(new Uint8Array(filter));
-    answered.lastCount = count;
-    through = complete;
+    const filter = new Uint8Array(bits);
+    filters.push(filter);
+    const last = segment === unread - 1;
+    const lacks = row === undefined || (last && through !== undefined && through < answered.writtenThrough);
+    const added = lacks ? yield* completeFilter(filter, user, segment, through ?? 0) : 0;
+    lastCount = lacks && through === 0 ? added : count + added;
+    // A row of old has every id until now; it is replaced together with the first one after.
+    stale = through === undefined ? STALE_MAX : added;
   }
-  const last = unread - 1;
-  if (answered.filters.length < unread) {
-    answered.filters.push(emptyFilter(last));
-    answered.lastCount = 0;
-    through = 0;
-  }
-  // A row of old has every id until now; it is replaced together with the first one after.
-  if (through === undefined) answered.stale = STALE_MAX;
-  else if (through < answered.writtenThrough) yield* completeFilter(answered, user, last, through);
-  answered.unread = 0;
+  // A read may have failed, and is begun again from the start: until here nothing has changed.
+  answered.filters.push(...filters);
+  Object.assign(answered, { lastCount, stale, unread: 0 });
 }
 
-/** Adds the ids of the segment after the lsn `through` to its filter. */
-function* completeFilter(answered: Answered, user: UserId, segment: number, through: number): Reading<void> {
-  const filter = answered.filters[segment] as Uint8Array;
+/** Adds the ids of the segment after the lsn `through` to its filter; returns how many. */
+function* completeFilter(filter: Uint8Array, user: UserId, segment: number, through: number): Reading<number> {
+  let added = 0;
   for (let after = rowKey(segment, through); ; ) {
     const [rows] = (yield [{ kind: 'rows', table: 'answered', of: user, after, limit: ROWS_AT_ONCE }]) as [readonly Row[]];
-    for (const { payload } of rows) {
+    for (const { key, payload } of rows) {
+      if (!key.startsWith(segmentKey(segment))) return added;
       const ids = unpack(payload) as AnsweredRow;
       for (const [id] of ids) add(filter, id);
-      answered.lastCount += ids.length;
-      answered.stale += ids.length;
+      added += ids.length;
     }
     const last = rows.at(-1);
-    if (last === undefined || rows.length < ROWS_AT_ONCE) break;
+    if (last === undefined || rows.length < ROWS_AT_ONCE) return added;
     after = last.key;
   }
 }
@@ -176,6 +178,8 @@ export function deriveAnswered(
   while (rest.length > 0) {
     let segment = answered.filters.length - 1;
     if (segment < 0 || answered.lastCount >= capacityOf(segment) || !isPowerOfTwo(answered.filters[segment]?.length ?? 0)) {
+      // Only the last one's row may lack ids.
+      if (answered.stale > 0) writes.push(putLastFilter(answered, user, epoch));
       segment += 1;
       answered.filters.push(emptyFilter(segment));
       answered.lastCount = 0;

@@ -50,8 +50,7 @@ export function* readWholeList(user: User): Reading<void> {
   user.listComplete = true;
 }
 
-/** Lines, and the lsn that they reflect: where a write's partitions are stored apart, the row may be of another snapshot. */
-type PackedList = [reflects: number, ...[id: ConversationId, line: ItemRow][]];
+type PackedList = [id: ConversationId, line: ItemRow][];
 
 /**
  * Lists of so many lines are packed when the user is unloaded, where all of it is in memory: a login that asks for the list
@@ -59,22 +58,25 @@ type PackedList = [reflects: number, ...[id: ConversationId, line: ItemRow][]];
  */
 const PACKED_LINES_MIN = 4;
 const PACKED_LINES_MAX = 64;
+/** … and of so many bytes of last entries: it is written anew at each unloading after one line changed. */
+const PACKED_ENTRY_BYTES_MAX = 32_768;
 
-export const mayPack = ({ listComplete, items }: User): boolean =>
-  listComplete && items.size >= PACKED_LINES_MIN && items.size <= PACKED_LINES_MAX;
+export function mayPack({ listComplete, items }: User): boolean {
+  if (!listComplete || items.size < PACKED_LINES_MIN || items.size > PACKED_LINES_MAX) return false;
+  let bytes = 0;
+  for (const { cache } of items.values()) bytes += cache.at(-1)?.packed.length ?? 0;
+  return bytes <= PACKED_ENTRY_BYTES_MAX;
+}
 
-/** To go with a user row that says that the list is packed. */
+/** To go, in one atomic write, with a user row that says that the list is packed. */
 export function putPacked(user: User, epoch: number): Write {
-  const lines = [...user.items.values()].map((item): [ConversationId, ItemRow] => [item.id, rowOf(item)]);
-  const list: PackedList = [user.lsn, ...lines];
+  const list: PackedList = [...user.items.values()].map((item) => [item.id, rowOf(item)]);
   return { kind: 'put', table: 'list', of: user.id, key: '', epoch, payload: pack(list) };
 }
 
 function takePacked(user: User, row: Row | undefined): void {
   if (row === undefined) return;
-  const [reflects, ...lines] = unpack(row.payload) as PackedList;
-  if (reflects !== user.reflects) return;
-  for (const [id, line] of lines) if (!user.items.has(id)) user.items.set(id, itemOf(id, line));
+  for (const [id, line] of unpack(row.payload) as PackedList) if (!user.items.has(id)) user.items.set(id, itemOf(id, line));
   user.listComplete = true;
 }
 

@@ -6,7 +6,7 @@ import { firstOwed, oldestAwaited, owes, redeliver, retell, settled, settledWith
 import { alarm, answer, tellHost, tellMember } from './effects.ts';
 import { type Entry, pack, packEntry } from './entry.ts';
 import { requireMember, ruleOn } from './group-operations.ts';
-import type { HostEvent } from './host-events.ts';
+import { type HostEvent, receiptsTold } from './host-events.ts';
 import { type Hosted, memberOf, newMember } from './hosted.ts';
 import type { HostCommand, MemberCommand, MessengerLimits, ServerFrame } from './messages.ts';
 
@@ -183,7 +183,7 @@ export function decideHostAlarm(hosted: Hosted, now: Moment, limits: MessengerLi
   const effects: Effect[] = [];
   if (hosted.unannounced !== undefined) {
     if (now.steady >= hosted.announceAt) {
-      effects.push(...announcements(hosted, limits));
+      effects.push(...announcements(hosted, hosted.unannounced, limits));
       events.push({ kind: 'receipts-told', hosted });
     } else effects.push(alarm(hosted.announceAt - now.steady));
   }
@@ -214,11 +214,11 @@ export function decideHostAlarm(hosted: Hosted, now: Moment, limits: MessengerLi
   return { events, effects };
 }
 
-/** Watermarks that the others haven't been told. */
-export function announcements(hosted: Hosted, limits: MessengerLimits): Effect[] {
+/** Tells the others the watermarks of these members. */
+function announcements(hosted: Hosted, users: Iterable<UserId>, limits: MessengerLimits): Effect[] {
   const effects: Effect[] = [];
   if (hosted.roster.length > limits.receiptMembersMax) return effects;
-  for (const user of hosted.unannounced ?? NOTHING) {
+  for (const user of users) {
     const member = memberOf(hosted, user);
     if (member === undefined) continue;
     const receipt: MemberCommand = { kind: 'receipt', conversation: hosted.id, user, delivered: member.delivered, read: member.read };
@@ -233,17 +233,22 @@ export function announcements(hosted: Hosted, limits: MessengerLimits): Effect[]
 export function lastAnnouncements(all: Iterable<Hosted>, limits: MessengerLimits): Effect[] {
   const effects: Effect[] = [];
   for (const hosted of all) {
-    effects.push(...announcements(hosted, limits));
-    hosted.unannounced = undefined;
+    if (hosted.unannounced === undefined) continue;
+    effects.push(...announcements(hosted, hosted.unannounced, limits));
+    receiptsTold(hosted);
   }
   return effects;
 }
 
-/** Marks that a lost state may have had and its rows not: its successor is told them as members tell them. */
-export function marksAgain(lost: Hosted): Effect[] {
-  const effects: Effect[] = [];
-  for (const user of new Set([...lost.changedMembers, ...(lost.unannounced ?? NOTHING)])) {
-    const { delivered, read } = lost.members.get(user) ?? newMember('member', 1);
+/**
+ * What becomes of the watermarks of a lost state. Members told them, so they are true, whatever wasn't stored: its successor
+ * is told them again where it may lack them (`restored`: where that is known), and the others where they may not have heard.
+ */
+export function carryMarks(lost: Hosted, restored: Hosted | undefined, limits: MessengerLimits): Effect[] {
+  const effects = announcements(lost, new Set([...(lost.announced ?? NOTHING), ...(lost.unannounced ?? NOTHING)]), limits);
+  for (const [user, { delivered, read, until }] of lost.members) {
+    const known = restored?.members.get(user);
+    if (until !== undefined || (known !== undefined && known.delivered >= delivered && known.read >= read)) continue;
     effects.push(tellHost({ kind: 'mark', conversation: lost.id, user, delivered, read }));
   }
   return effects;

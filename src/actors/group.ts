@@ -1,7 +1,7 @@
 import type { ActorKind, Effect } from '../cluster/actor.ts';
 import { type GroupId, groupConversation } from '../ids.ts';
 import type { Write } from '../storage/store.ts';
-import { decideHostAlarm, decideHosted, lastAnnouncements, marksAgain } from './conversation.ts';
+import { carryMarks, decideHostAlarm, decideHosted, lastAnnouncements } from './conversation.ts';
 import { refuse } from './effects.ts';
 import { applyHosted, concludeHosted, type HostEvent, hostedIdle } from './host-events.ts';
 import type { Hosted } from './hosted.ts';
@@ -40,7 +40,7 @@ export function groupActor(limits: MessengerLimits): ActorKind<Hosted, GroupComm
     idle: hostedIdle,
     tidy: () => {},
     bytes: (group) => BYTES.group + group.members.size * BYTES.member + group.open.size * BYTES.open,
-    carry: marksAgain,
+    carry: (from, to) => carryMarks(from, to, limits),
     abandon: () => NOTHING,
   };
 }

@@ -30,6 +30,7 @@ export type HostEvent =
 export function applyHosted(event: HostEvent): void {
   const { hosted } = event;
   hosted.unused = 0;
+  hosted.closing = false;
   switch (event.kind) {
     case 'posted':
       hosted.lastSeq = event.entry.seq;
@@ -54,7 +55,7 @@ export function applyHosted(event: HostEvent): void {
       break;
     }
     case 'receipts-told':
-      hosted.unannounced = undefined;
+      receiptsTold(hosted);
       break;
     case 'barred':
       hosted.barredBy = event.on ? [...hosted.barredBy, event.by] : hosted.barredBy.filter((user) => user !== event.by);
@@ -67,6 +68,11 @@ export function applyHosted(event: HostEvent): void {
       applyLagged(hosted, event.user);
       break;
   }
+}
+
+export function receiptsTold(hosted: Hosted): void {
+  hosted.announced = hosted.unannounced;
+  hosted.unannounced = undefined;
 }
 
 function applyConfirmed(hosted: Hosted, user: UserId, seq: number): void {

@@ -44,6 +44,8 @@ export interface Hosted {
   unannounced: Set<UserId> | undefined;
   /** When (steady) they are told. */
   announceAt: number;
+  /** Those of whom they were told last, in a turn that may be lost yet. */
+  announced: Set<UserId> | undefined;
   /** Times that it was tidied since something happened here. */
   unused: number;
   changed: boolean;
@@ -65,6 +67,7 @@ export function emptyHosted(id: ConversationId): Hosted {
     recovering: false,
     unannounced: undefined,
     announceAt: 0,
+    announced: undefined,
     unused: 0,
     changed: false,
     changedMembers: new Set(),

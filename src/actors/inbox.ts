@@ -191,7 +191,7 @@ export function pull(user: UserId, after: number, limit: number, to: Asked): () 
 
 const EXPIRE_ROWS = 64;
 
-/** Looks for events that are older than `before` (milliseconds since 1970), and tells the user how far they go, and when the next one happened. */
+/** Looks for events that are older than `before` (milliseconds since 1970), and tells the user how far they go, and when (wall) the last event of the next row happened. */
 export function lookForExpired(user: User, before: number): () => Reading<readonly Effect[]> {
   const { id, floor, reflects } = user;
   return function* () {

@@ -165,7 +165,7 @@ export type MemberCommand =
   | { readonly kind: 'watched-by'; readonly user: UserId }
   | { readonly kind: 'unwatched-by'; readonly user: UserId }
   | { readonly kind: 'presence-of'; readonly user: UserId; readonly state: PresenceState; readonly lastSeen: number | undefined }
-  /** The inbox was looked through: events up to `through` are older than it keeps. */
+  /** The inbox was looked through: events up to `through` are older than it keeps. `oldestAt`: see `User`. */
   | { readonly kind: 'expire'; readonly through: number; readonly oldestAt: number | undefined }
   /** The newest entries of a conversation, read from its log, for the cache. */
   | { readonly kind: 'remember'; readonly conversation: ConversationId; readonly entries: readonly Entry[] };

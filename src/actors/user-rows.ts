@@ -25,7 +25,7 @@ type UserRow = [
   tail?: boolean,
   /** The lsn of the newest own entry in the index of client ids. */
   answeredThrough?: number,
-  /** When (wall) the oldest event that is kept happened, where that is known. */
+  /** See `User.oldestAt`. */
   oldestAt?: number | null,
   listPacked?: boolean,
 ];
@@ -125,8 +125,9 @@ export function userDirty(user: User): boolean {
 
 /** The next activation would have to read more than after `deriveUser` with `closing`. */
 export function userUnclosed(user: User, { marked }: UserRowsSettings): boolean {
-  if (user.answered.stale > 0 || (mayPack(user) && !user.listPacked)) return true;
+  if (user.answered.stale > 0) return true;
   if (!marked) return false;
+  if (!user.listPacked && mayPack(user)) return true;
   if (user.tailMarked && user.lsn > 0) return true;
   if (user.hosted !== undefined) for (const hosted of user.hosted.values()) if (mayClose(hosted)) return true;
   return false;
@@ -149,7 +150,7 @@ export function deriveUser(user: User, epoch: number, { marked }: UserRowsSettin
     const closes = marked && (closing || hosted.closing) && mayClose(hosted);
     if (closes || isDirty(hosted)) writes.push(...deriveHosted(hosted, epoch, closes));
   }
-  if (closing && mayPack(user) && !user.listPacked) {
+  if (marked && closing && !user.listPacked && mayPack(user)) {
     writes.push(putPacked(user, epoch));
     user.listPacked = true;
   }

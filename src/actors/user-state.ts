@@ -98,7 +98,7 @@ export interface User {
   awaited: AwaitedPresence[] | undefined;
   /** When (steady) those who are watched are told so again. */
   resubscribeAt: number;
-  /** When (wall) the first of the events that are kept happened, as far as that is known. */
+  /** No row of the inbox may be pruned before this time (wall) and `inboxKeepMs` later; undefined: not known. */
   oldestAt: number | undefined;
   /** When (steady) events too old are looked for next, where there may be any. */
   expireAt: number;

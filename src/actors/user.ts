@@ -4,7 +4,7 @@ import { Failure } from '../failure.ts';
 import { isGroup, type UserId } from '../ids.ts';
 import type { StoreTraits, Write } from '../storage/store.ts';
 import { compact } from './compact.ts';
-import { decideHostAlarm, decideHosted, lastAnnouncements, marksAgain } from './conversation.ts';
+import { carryMarks, decideHostAlarm, decideHosted, lastAnnouncements } from './conversation.ts';
 import { decideAck, decideConnect, decideDisconnect, decideExpire, decidePull, decideRead, expireEvents, readable } from './devices.ts';
 import { answer, push, refuse, tellHost } from './effects.ts';
 import { concludeHosted, type HostEvent, hostedIdle } from './host-events.ts';
@@ -62,7 +62,7 @@ export function userActor(limits: MessengerLimits, { ordered }: Pick<StoreTraits
       hostsIdle(user),
     tidy: (user) => tidy(user, limits, ordered),
     bytes: estimateBytes,
-    carry,
+    carry: (from, to) => carry(from, to, limits),
     abandon: (user) =>
       user.sessions.map(({ address }) => ({ kind: 'close', session: address, code: CLOSE.goingAway, reason: 'connect again' })),
   };
@@ -264,7 +264,7 @@ function conclude(user: User, events: readonly UserEvent[], epoch: number): { wr
 }
 
 /** Sessions, what belongs to them and watermarks outlive a lost state; of the rest the store knows better. */
-function carry(from: User, to: User): readonly Effect[] {
+function carry(from: User, to: User, limits: MessengerLimits): readonly Effect[] {
   for (const { id, read, delivered, peerDelivered, peerRead } of from.items.values()) {
     const item = to.items.get(id);
     if (item === undefined) continue;
@@ -285,7 +285,8 @@ function carry(from: User, to: User): readonly Effect[] {
   to.pending = from.pending === undefined ? undefined : askedAgain(from.pending);
   // What else is told to live sessions only, they have to ask for.
   const stale = to.sessions.map(({ address }) => push(address, { type: 'stale' }));
-  return [...stale, ...[...(from.hosted?.values() ?? NOTHING)].flatMap(marksAgain)];
+  const marks = [...(from.hosted?.values() ?? NOTHING)].flatMap((hosted) => carryMarks(hosted, undefined, limits));
+  return [...stale, ...marks];
 }
 
 const owesReceipts = (user: User): boolean => {

@@ -63,6 +63,8 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
   #flushAsked = false;
   /** When it was last tidied; never, yet. */
   tidiedAt = Number.NEGATIVE_INFINITY;
+  /** When its memory was last estimated. */
+  measuredAt = Number.NEGATIVE_INFINITY;
   #bytes = 0;
   #restsUntil = 0;
 
@@ -187,7 +189,7 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#schedule();
   }
 
-  /** `close` has something to write. */
+  /** `close` has something to write or to tell. */
   get unclosed(): boolean {
     if (this.#state === undefined || this.#phase !== 'active') return false;
     return this.#kind.dirty(this.#state) || this.#kind.unclosed(this.#state);
@@ -209,20 +211,23 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     return this.#phase === 'active';
   }
 
-  /** An estimate of the memory that the state holds, as of the last `tidy`. */
+  /** An estimate of the memory that the state holds, as of the last `measure`. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** To be called now and then: drops what can be read again, where it is sure to be stored, and estimates the memory. */
+  /** To be called now and then: drops what can be read again, where it is sure to be stored. */
   tidy(): void {
     this.tidiedAt = this.#around.monotonic();
-    if (this.#state === undefined) return;
-    if (this.#phase === 'active' && this.#held.quiet) {
-      this.#kind.tidy(this.#state);
-      this.#noteChanges(this.#state);
-    }
-    this.#bytes = this.#kind.bytes(this.#state);
+    if (this.#state === undefined || this.#phase !== 'active' || !this.#held.quiet) return;
+    this.#kind.tidy(this.#state);
+    this.#noteChanges(this.#state);
+  }
+
+  /** To be called now and then: estimates the memory. */
+  measure(): void {
+    this.measuredAt = this.#around.monotonic();
+    if (this.#state !== undefined) this.#bytes = this.#kind.bytes(this.#state);
   }
 
   /** Ends the activation. Where it isn't `idle`, what it held is dropped and nobody is told: as if the node had died. */

@@ -3,12 +3,16 @@ export interface Swept {
   /** Steady. */
   readonly lastActive: number;
   readonly tidiedAt: number;
+  readonly measuredAt: number;
   readonly bytes: number;
-  /** Something is to be written before it is unloaded. */
+  /** Something is to be written or told before it is unloaded. */
   readonly unclosed: boolean;
   /** It may be unloaded. */
   readonly idle: boolean;
+  /** Drops what it needn't hold. */
   tidy(): void;
+  /** Estimates `bytes`. */
+  measure(): void;
   close(): void;
 }
 
@@ -18,8 +22,8 @@ export interface SweepSettings {
   /** Above this, idle activations are unloaded, least recently used first. */
   readonly activationBytesMax: number;
   /**
-   * Memory of an activation is estimated, and what it needn't hold is dropped, in the first round after so long; while it is
-   * busy, so that what it holds is soon something else, only after `TIDY_BUSY_EVERY` times as long.
+   * Memory of an activation is estimated, and what it needn't hold is dropped, in the first round after so long. While it is
+   * busy, so that what it holds is soon something else, that is dropped only after `TIDY_BUSY_EVERY` times as long.
    */
   readonly tidyEveryMs: number;
 }
@@ -103,8 +107,11 @@ export class Sweep<Host extends Swept> {
 
   #visit(host: Host, now: number): void {
     const { tidyEveryMs, passivateAfterMs } = this.#settings;
-    const busy = now - host.lastActive < tidyEveryMs / 4;
-    if (now - host.tidiedAt >= (busy ? tidyEveryMs * TIDY_BUSY_EVERY : tidyEveryMs)) host.tidy();
+    if (now - host.measuredAt >= tidyEveryMs) {
+      const busy = now - host.lastActive < tidyEveryMs / 4;
+      if (!busy || now - host.tidiedAt >= tidyEveryMs * TIDY_BUSY_EVERY) host.tidy();
+      host.measure();
+    }
     if (this.#unloads(host, now, passivateAfterMs)) return;
     this.#sum += host.bytes;
     if (this.#untilSample-- <= 0) this.#sample(host);

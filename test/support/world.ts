@@ -176,10 +176,11 @@ export class World implements Sessions {
     this.#devices.delete(session.id);
   }
 
-  /** Until nobody has anything left to do: no turn is due, no write under way. */
+  /** Until nobody has anything left to do: no turn is due, no write under way. Who waits for a failed read's next attempt is given time. */
   async settle(): Promise<void> {
-    for (let quiet = 0; quiet < 5; ) {
+    for (let quiet = 0, turns = 0; quiet < 5; turns++) {
       await turn();
+      if (turns > 0 && turns % 100 === 0 && this.disk.hanging === 0) this.clock.advance(50);
       if (this.disk.waiting > 0) {
         await this.disk.flush();
         quiet = 0;
