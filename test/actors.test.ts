@@ -980,6 +980,25 @@ t.test('what was read is told to the others though a write fails before, or whil
   }
 });
 
+t.test('what was read is told though the turn that told it is lost with one before it', async (t) => {
+  const w = await world(t, { receiptCoalesceMs: 10_000 });
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  await w.send(alice, '@bob', 'c1');
+  await w.pass(5000);
+  w.tell(bob, { kind: 'read', conversation: 'alice:bob', seq: 1, id: undefined } as never);
+  await w.pass(5000);
+  const receipts = (): unknown[] => alice.frames.filter(({ type }) => type === 'receipt');
+  w.tell(alice, submission(alice.user, '@bob', 'c2', message('x')));
+  for (let i = 0; i < 5; i++) await turn();
+  w.clock.advance(6000);
+  for (let i = 0; i < 5; i++) await turn();
+  t.same(receipts(), [], 'it waits for the write before it');
+  w.disk.failing = true;
+  await w.settle();
+  t.match(receipts().at(-1), { user: 'bob', read: 1 });
+});
+
 t.test('a client id is known though a read of the index failed (acked-is-stored)', async (t) => {
   const w = await world(t);
   await w.connect('bob');
