@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -24,6 +25,12 @@ export interface ServerProcess {
   output(): string;
 }
 
+/** Every other life unloads what isn't needed for a moment, so that much is closed, unloaded and read again. */
+const HASTY = {
+  messenger: { hostedUnusedMax: 1, offlineGraceMs: 200 },
+  runtime: { passivateAfterMs: 200, tidyEveryMs: 100, deriveEveryMs: 200 },
+};
+
 const READY_WITHIN_MS = 15_000;
 const OUTPUT_CHARS = 20_000;
 
@@ -35,6 +42,9 @@ export async function serverProcess(options: {
 }): Promise<ServerProcess> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
+  const hasty = `${options.dataDirectory}-hasty.json`;
+  await writeFile(hasty, JSON.stringify(HASTY));
+  let lives = 0;
   let child: ChildProcess | undefined;
   let output = '';
 
@@ -68,6 +78,8 @@ export async function serverProcess(options: {
     socketUrl: `ws://127.0.0.1:${port}/v1/ws`,
     launch() {
       const args = [cliPath(), 'start', '--port', String(port), '--data', options.dataDirectory, '--limits', 'off'];
+      lives += 1;
+      if (lives % 2 === 0) args.push('--config', hasty);
       const started = spawn(process.execPath, args, { env: { ...process.env, NODE_OPTIONS: '', PARLEY_SECRET: options.secret } });
       child = started;
       const keep = (chunk: Buffer): void => {
