@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import type { ServerFrame } from '../src/actors/messages.ts';
+import type { Operation, ServerFrame } from '../src/actors/messages.ts';
 import { Failure } from '../src/failure.ts';
 import { type ConversationId, conversationNamed, type UserId } from '../src/ids.ts';
 import type { Write } from '../src/storage/store.ts';
@@ -997,6 +997,103 @@ t.test('what was read is told though the turn that told it is lost with one befo
   w.disk.failing = true;
   await w.settle();
   t.match(receipts().at(-1), { user: 'bob', read: 1 });
+});
+
+let submitted = 0;
+
+/** Sends all of these before any is answered. */
+async function atOnce(w: World, device: Device, conversation: string, operations: readonly Operation[]): Promise<(string | undefined)[]> {
+  const tags = operations.map((operation, i) => w.tell(device, submission(device.user, conversation, `op-${submitted + i}`, operation)));
+  submitted += operations.length;
+  await w.settle();
+  return tags.map((tag) => codeOf(device.answers.get(tag)?.[0]));
+}
+
+/** A device's lines of groups. */
+async function groupsOf(w: World, device: Device): Promise<readonly unknown[]> {
+  const asked = await w.ask(device, { kind: 'conversations', id: 'l', limit: 100, next: undefined } as never);
+  return one(asked, 'conversations').items.map(({ conversation, title, members }) => [conversation, title, members]);
+}
+
+const added = (...names: string[]): Operation => ({ kind: 'added', users: users(...names) });
+const removed = (...names: string[]): Operation => ({ kind: 'removed', users: users(...names) });
+
+t.test('members who come and go within a moment get all that is theirs (acked-is-stored)', async (t) => {
+  const w = await world(t);
+  const ann = await w.connect('ann');
+  const dan = await w.connect('dan');
+  await w.submit(ann, '#g', 'g1', { kind: 'created', title: 'T', members: users('cy') });
+  const steps = [added('dan'), message('x'), removed('dan'), added('dan'), removed('dan')];
+  t.same(await atOnce(w, ann, '#g', steps), ['sent', 'sent', 'sent', 'sent', 'sent']);
+  t.same(
+    dan.events.map(({ entry }) => entry.seq),
+    [2, 3, 4, 5, 6],
+  );
+  const answers = await atOnce(w, ann, '#g', [added('dan'), removed('dan'), added('dan'), removed('dan'), added('dan')]);
+  t.same(answers, ['sent', 'sent', 'sent', 'sent', 'unavailable'], 'of a third membership at once nobody could say what is owed');
+  t.same(await atOnce(w, ann, '#g', [added('dan')]), ['sent'], 'a moment later it can');
+  t.same(
+    dan.events.map(({ entry }) => entry.seq),
+    [2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+  );
+});
+
+t.test('a group’s line says how many members it has, whatever came together with the membership', async (t) => {
+  const w = await world(t);
+  const ann = await w.connect('ann');
+  const dan = await w.connect('dan');
+  await w.submit(ann, '#g', 'g1', { kind: 'created', title: 'T', members: users('bo') });
+  await atOnce(w, ann, '#g', [added('dan'), added('eve'), added('fox'), { kind: 'renamed', title: 'U' }]);
+  for (const device of [ann, dan, await w.connect('fox')]) t.same(await groupsOf(w, device), [['#g', 'U', 5]]);
+  await w.crash();
+  t.same(await groupsOf(w, await w.connect('dan')), [['#g', 'U', 5]]);
+  t.same(await atOnce(w, await w.connect('ann'), '#g', [removed('eve')]), ['sent']);
+  t.same(await groupsOf(w, await w.connect('dan')), [['#g', 'U', 4]]);
+});
+
+t.test('a group’s line that was written ahead of its snapshot isn’t set back by it', async (t) => {
+  const w = await world(t);
+  const ann = await w.connect('ann');
+  await w.submit(ann, '#g', 'g1', { kind: 'created', title: 'old', members: users('bo') });
+  await atOnce(w, ann, '#g', [{ kind: 'renamed', title: 'new' }]);
+  await atOnce(w, ann, '#g', [added('cy', 'dan')]);
+  await w.ask(ann, { kind: 'mute', conversation: '#g', until: 9e15, id: 'm' } as never);
+  await w.crash();
+  t.same(await groupsOf(w, await w.connect('ann')), [['#g', 'new', 4]]);
+});
+
+t.test('what was read is told again when it is said again, should a crash have kept only half of it', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  await w.send(alice, '@bob', 'c1');
+  await w.pass(5000);
+  const read = { kind: 'read', conversation: 'alice:bob', seq: 1, id: 'r' } as never;
+  await w.ask(bob, read);
+  // Muting writes bob's line, and the crash takes what the host had.
+  await w.ask(bob, { kind: 'mute', conversation: 'alice:bob', until: 9e15, id: 'm' } as never);
+  await w.crash();
+  const again = await w.connect('bob');
+  await w.ask(again, read);
+  t.match((await receiptsOf(w, again, 'alice:bob')).at(1), ['bob', 1, 1]);
+});
+
+t.test('a block and its end outlive a crash, for both', async (t) => {
+  const w = await world(t);
+  const peerOfBob = async (): Promise<unknown> => {
+    const asked = await w.ask(await w.connect('bob'), { kind: 'conversations', id: 'l', limit: 100, next: undefined } as never);
+    return one(asked, 'conversations').items[0]?.peer;
+  };
+  await w.send(await w.connect('bob'), '@alice', 'c1');
+  await w.pass(5000);
+  for (const kind of ['block', 'unblock'] as const) {
+    const [done] = await w.ask(await w.connect('alice'), { kind, user: 'bob', id: kind } as never);
+    t.equal(done?.type, 'done');
+    const before = await peerOfBob();
+    t.equal(before === undefined, kind === 'block');
+    await w.crash();
+    t.same(await peerOfBob(), before);
+  }
 });
 
 t.test('a client id is known though a read of the index failed (acked-is-stored)', async (t) => {

@@ -55,7 +55,7 @@ function decideCommand(hosted: Hosted, command: HostCommand, now: Moment, limits
       const other = userAddress(peerOf(hosted.id, by));
       const effects = [
         tellMember(userAddress(by), { kind: 'barred', bar: command }),
-        tellMember(other, { kind: 'peer-hidden', conversation: hosted.id, on }),
+        tellMember(other, { kind: 'peer-hidden', conversation: hosted.id, on }, 'ordered'),
       ];
       if (!on) {
         // What the other one wasn't told meanwhile.

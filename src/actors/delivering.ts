@@ -103,7 +103,7 @@ export function redeliver(hosted: Hosted, user: UserId, after: number, limits: M
 }
 
 export const summaryOf = (hosted: Hosted): GroupSummary | undefined =>
-  isGroup(hosted.id) ? { title: hosted.title, members: hosted.roster.length } : undefined;
+  isGroup(hosted.id) ? { title: hosted.title, members: hosted.roster.length, asOf: hosted.lastSeq } : undefined;
 
 function delivery(hosted: Hosted, batch: Batch, user: UserId): MemberCommand {
   const first = (batch.entries[0] as Entry).seq;

@@ -139,6 +139,8 @@ export function decideRead(user: User, command: Of<'read'>): Outcome<UserEvent> 
       if (!sameSession(session.address, command.session)) effects.push(push(session.address, frame));
     }
   }
+  // Said again, it is told again: a crash may have kept the line and lost the host's mark.
+  else if (seq > 0 && seq === item.read) effects.push(mark(user, item.id, Math.max(item.delivered, seq), seq));
   if (command.id !== undefined) effects.push(answer(command, { type: 'done', id: command.id }));
   return { events, effects };
 }

@@ -25,6 +25,7 @@ export function ruleOn(group: Hosted, from: UserId, operation: GroupOperation, m
       requireManager(member);
       const users = unique(operation.users).filter((user) => memberOf(group, user) === undefined);
       if (users.length === 0) throw new Failure('conflict', 'these users are members already');
+      for (const user of users) requireRemembered(group, user);
       if (group.roster.length + users.length > membersMax) throw new Failure('limit', `a group has at most ${membersMax} members`);
       return { kind: 'added', body: { users }, roster: [...group.roster, ...users.map(userAddress)] };
     }
@@ -73,6 +74,13 @@ export function requireMember(group: Hosted, user: UserId): Member {
 
 function requireManager(member: Member): void {
   if (member.role === 'member') throw new Failure('forbidden', 'only the owner and admins may do this');
+}
+
+/** Two memberships of one user are remembered: a third may begin once the user has everything of the first. */
+function requireRemembered(group: Hosted, user: UserId): void {
+  const { before, confirmed } = group.members.get(user) ?? {};
+  if (before === undefined || (confirmed ?? 0) >= before.until) return;
+  throw new Failure('unavailable', `${user} hasn't got yet what there was before; try again`, { retryAfterMs: 1000 });
 }
 
 function requireRemovable(by: Member, other: Member | undefined, user: UserId): void {

@@ -4,7 +4,7 @@ import { nameFor } from '../ids.ts';
 import { POSITIONS_PER_PARTITION, type Row, splitAt, type Write } from '../storage/store.ts';
 import { userAddress } from './addresses.ts';
 import { answer, push, tellMember } from './effects.ts';
-import { type Batch, batchOf, pack, unpack, unpackEntries } from './entry.ts';
+import { type Batch, batchOf, type Entry, pack, unpack, unpackEntries } from './entry.ts';
 import type { Asked, GroupSummary, ServerFrame } from './messages.ts';
 import type { Pending, Session, User } from './user-state.ts';
 import { sameSession } from './user-state.ts';
@@ -31,10 +31,10 @@ const RUN_HEAD_BYTES = 4;
 /**
  * The payload of an inbox row: runs, one after the other. A run is a byte of flags, a byte with the length of the
  * conversation's id and that id, two bytes with the number of entries, then if flagged two bytes with the length of
- * a packed `[title, members]` and that, and the packed entries.
+ * a packed `[title, members, asOf]` and that, and the packed entries.
  */
 export function packRuns(runs: readonly Run[]): Uint8Array {
-  const summaries = runs.map(({ summary }) => (summary === undefined ? undefined : pack([summary.title, summary.members])));
+  const summaries = runs.map(({ summary }) => (summary === undefined ? undefined : pack([summary.title, summary.members, summary.asOf])));
   let bytes = 0;
   runs.forEach(({ batch }, index) => {
     const summary = summaries[index];
@@ -70,11 +70,10 @@ export function unpackRuns(payload: Uint8Array, first: number): Run[] {
     const conversation = bytes.toString('latin1', at + 2, idEnd) as ConversationId;
     const count = bytes.readUInt16BE(idEnd);
     at = idEnd + 2;
-    let summary: GroupSummary | undefined;
+    let summary: [title: string, members: number, asOf?: number] | undefined;
     if ((flags & SUMMARY) !== 0) {
       const end = at + 2 + bytes.readUInt16BE(at);
-      const [title, members] = unpack(bytes.subarray(at + 2, end)) as [string, number];
-      summary = { title, members };
+      summary = unpack(bytes.subarray(at + 2, end)) as typeof summary;
       at = end;
     }
     const entries = unpackEntries(bytes, at, count);
@@ -83,13 +82,20 @@ export function unpackRuns(payload: Uint8Array, first: number): Run[] {
       batch: { conversation, entries, packed: bytes.subarray(at, at + length) },
       firstLsn,
       starts: (flags & STARTS) !== 0,
-      summary,
+      summary: summary && summaryIn(summary, entries),
     });
     at += length;
     firstLsn += count;
   }
   return runs;
 }
+
+/** Rows of old don't say as of when: of the run's end. */
+const summaryIn = ([title, members, asOf]: [string, number, number?], entries: readonly Entry[]): GroupSummary => ({
+  title,
+  members,
+  asOf: asOf ?? entries.at(-1)?.seq ?? 0,
+});
 
 /** The run's events after `lsn`; undefined where it has none. */
 export function runAfter(run: Run, lsn: number): Run | undefined {

@@ -77,29 +77,32 @@ export function advance(item: Item, entry: Entry, lsn: number, reader: UserId, c
   item.cache.push(entry);
   item.loose = true;
   if (item.cache.length > cacheMax) item.cache.shift();
-  if (entry.kind !== 'message') applyToSummary(item, entry, reader);
+  if (entry.kind !== 'message') applyOperation(item, entry, reader);
 }
 
-function applyToSummary(item: Item, entry: Entry, reader: UserId): void {
+function applyOperation(item: Item, entry: Entry, reader: UserId): void {
   const body = bodyOf(entry) as { title: string; members: UserId[]; users: UserId[] };
-  const { title, members } = item.summary ?? { title: '', members: 0 };
+  if (entry.kind === 'removed') item.left = body.users.includes(reader);
+  if (entry.kind === 'left') item.left = entry.from === reader;
+  const { title, members, asOf } = item.summary ?? { title: '', members: 0, asOf: 0 };
+  // What came with a membership may know of later entries already.
+  if (entry.seq <= asOf) return;
+  const now = { title, members, asOf: entry.seq };
   switch (entry.kind) {
     case 'created':
-      item.summary = { title: body.title, members: body.members.length };
+      item.summary = { ...now, title: body.title, members: body.members.length };
       break;
     case 'added':
-      item.summary = { title, members: members + body.users.length };
+      item.summary = { ...now, members: members + body.users.length };
       break;
     case 'removed':
-      item.summary = { title, members: members - body.users.length };
-      item.left = body.users.includes(reader);
+      item.summary = { ...now, members: members - body.users.length };
       break;
     case 'left':
-      item.summary = { title, members: members - 1 };
-      item.left = entry.from === reader;
+      item.summary = { ...now, members: members - 1 };
       break;
     case 'renamed':
-      item.summary = { title: body.title, members };
+      item.summary = { ...now, title: body.title };
       break;
     default:
       break;
@@ -156,7 +159,7 @@ export type ItemRow = [
   mutedUntil: number,
   left: boolean,
   wrote: boolean,
-  summary: GroupSummary | null,
+  summary: (Omit<GroupSummary, 'asOf'> & { readonly asOf?: number }) | null,
   ...peer: [delivered: number, read: number],
   last: Uint8Array | null,
   peerHidden: boolean,
@@ -220,7 +223,8 @@ export function itemOf(id: ConversationId, row: ItemRow): Item {
     mutedUntil,
     left,
     wrote,
-    summary: summary ?? undefined,
+    // Rows of old don't say as of when.
+    summary: summary === null ? undefined : { ...summary, asOf: summary.asOf ?? lastSeq },
     peerDelivered,
     peerRead,
     peerHidden,

@@ -76,7 +76,8 @@ export function decideRemember(user: User, conversation: Item['id'], entries: re
 /** The conversation list, latest first. `next` is the lsn that the next page begins below. */
 export function decideConversations(user: User, command: Of<'conversations'>, { wall }: Moment): Outcome<UserEvent> {
   const below = command.next === undefined ? Number.POSITIVE_INFINITY : Number(command.next);
-  if (Number.isNaN(below)) throw new Failure('bad-field', '`next` must be what the last page gave');
+  if (command.next !== undefined && !/^\d{1,16}$/.test(command.next))
+    throw new Failure('bad-field', '`next` must be what the last page gave');
   const listed = [...user.items.values()].filter((item) => !item.left && item.lastLsn < below);
   listed.sort((one, other) => other.lastLsn - one.lastLsn);
   const shown = listed.slice(0, command.limit);

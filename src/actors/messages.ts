@@ -127,6 +127,8 @@ export interface Bar {
 export interface GroupSummary {
   readonly title: string;
   readonly members: number;
+  /** The seq of the newest entry that it reflects, or of a later one that changes neither. */
+  readonly asOf: number;
 }
 
 /** What a sender needs to know of an own entry to answer for it. */

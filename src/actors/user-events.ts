@@ -246,7 +246,7 @@ export function applyReceived(user: User, run: Run, own: NewRun['own'], cacheMax
     }
     lsn += 1;
   }
-  if (item !== undefined && run.summary !== undefined) item.summary = run.summary;
+  if (item !== undefined && run.summary !== undefined && run.summary.asOf >= (item.summary?.asOf ?? 0)) item.summary = run.summary;
   user.lsn = lsn - 1;
   changed(user, conversation);
 }

@@ -231,6 +231,7 @@ function conclude(user: User, events: readonly UserEvent[], epoch: number): { wr
       case 'lagged':
         hostEvents.push(event);
         break;
+      case 'peer-hidden':
       case 'muted': {
         const item = user.items.get(event.conversation);
         if (item !== undefined) writes.push(putItem(item, user.id, epoch));
