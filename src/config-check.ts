@@ -62,6 +62,7 @@ const ORDERED: readonly (readonly [string, string])[] = [
   ['messenger.redeliverMs', 'messenger.lagAfterMs'],
   ['runtime.mailboxClientMax', 'runtime.mailboxMax'],
   ['runtime.quarantineFirstMs', 'runtime.quarantineMaxMs'],
+  ['runtime.deriveEveryMs', 'runtime.deriveEveryMaxMs'],
 ];
 
 const join = (...segments: readonly PropertyKey[]): string => segments.filter((segment) => segment !== '').join('.');

@@ -105,6 +105,10 @@ t.test('what is wrong names itself, what was expected, and the nearest setting',
     [{ data: null }, /data is null, and should be a text/],
     [[], /the configuration is \[\], and should be a group of settings/],
     [{ limits: { bodyBytesMax: 100_000 } }, /limits\.bodyBytesMax is 100000, and should be at most limits\.frameBytesMax, which is 65536/],
+    [
+      { runtime: { deriveEveryMs: 20_000 } },
+      /runtime\.deriveEveryMs is 20000, and should be at most runtime\.deriveEveryMaxMs, which is 10000/,
+    ],
   ];
   for (const [content, sentence] of refused) t.match(await refusal(t, JSON.stringify(content)), sentence);
   const two = await refusal(t, '{"listen":{"prt":1},"node":""}');

@@ -295,7 +295,7 @@ export class Region {
     const { deriveEveryMs, derivesPerSecond, deriveEveryMaxMs } = this.#parts.settings;
     // On the average they wait for three quarters of what the slowest do.
     const forAll = (this.#flushes.size / derivesPerSecond / 0.75) * 1000;
-    const slowest = Math.min(Math.max(deriveEveryMs, forAll), Math.max(deriveEveryMs, deriveEveryMaxMs));
+    const slowest = Math.min(Math.max(deriveEveryMs, forAll), deriveEveryMaxMs);
     this.#spread = (this.#spread + GOLDEN_RATIO) % 1;
     this.#flushes.set(host as AnyHost, (slowest * (1 + this.#spread)) / 2);
   }
