@@ -1,5 +1,5 @@
 import t from 'tap';
-import { deriveAnswered, emptyAnswered, lookFor, readFilters, remember, segmentCount } from '../src/actors/answered.ts';
+import { answerTo, deriveAnswered, emptyAnswered, lookFor, readFilters, remember, segmentCount } from '../src/actors/answered.ts';
 import { compact } from '../src/actors/compact.ts';
 import { refuse } from '../src/actors/effects.ts';
 import { bodyOf, pack, packEntry, unpack } from '../src/actors/entry.ts';
@@ -182,6 +182,65 @@ t.test('a filter row of old that was written anew before the first id after it l
   await put(true);
   await restart();
   for (let seq = 1; seq <= 42; seq++) t.not(lookFor(answered, alice, id(seq)), undefined, `${seq} may be in a row`);
+});
+
+t.test('ids of several segments written at once, and of one that has no row yet when the node dies, are found', async (t) => {
+  const store = openMemoryStore({ clock: new ManualClock() });
+  const alice = 'alice' as UserId;
+  const conversation = 'alice:bob' as ConversationId;
+  const id = (seq: number): ClientId => `c${seq}` as ClientId;
+  const read = async (reading: Reading<void> | undefined): Promise<void> => {
+    if (reading !== undefined) await perform(store, reading);
+  };
+  let answered = emptyAnswered();
+  let seq = 0;
+  const addUpTo = (last: number): void => {
+    while (++seq <= last) remember(answered, { clientId: id(seq), conversation, kind: 'message', seq, lsn: seq, at: 0, settled: true });
+    seq = last;
+  };
+  const restart = async (): Promise<void> => {
+    answered = { ...emptyAnswered(), unread: segmentCount(answered), writtenThrough: answered.writtenThrough };
+    await read(readFilters(answered, alice));
+  };
+  const finds = async (last: number): Promise<void> => {
+    const found: number[] = [];
+    for (let seq = 1; seq <= last + 50; seq++) {
+      await read(lookFor(answered, alice, id(seq)));
+      if (answerTo(answered, id(seq))?.seq === seq) found.push(seq);
+    }
+    t.same(
+      found,
+      Array.from({ length: last }, (_, i) => i + 1),
+    );
+  };
+  addUpTo(400);
+  await finds(400);
+  await store.write(deriveAnswered(answered, alice, 1, () => false, false));
+  await finds(400);
+  t.equal(segmentCount(answered), 3, 'of 64, 256 and up to 1,024 ids');
+  await restart();
+  await finds(400);
+  addUpTo(64 + 256 + 1024);
+  await store.write(deriveAnswered(answered, alice, 1, () => false, false));
+  addUpTo(64 + 256 + 1024 + 1);
+  t.equal(segmentCount(answered), 3, 'the fourth has no row yet');
+  await restart();
+  await finds(64 + 256 + 1024);
+});
+
+t.test('ids that are remembered before the filters are read get into them when they are', async (t) => {
+  const store = openMemoryStore({ clock: new ManualClock() });
+  const alice = 'alice' as UserId;
+  const answered = { ...emptyAnswered(), unread: 1 };
+  for (let seq = 1; seq <= 100; seq++) {
+    const clientId = `c${seq}` as ClientId;
+    remember(answered, { clientId, conversation: '#g' as ConversationId, kind: 'message', seq, lsn: seq, at: 0, settled: true });
+  }
+  await perform(store, readFilters(answered, alice) as Reading<void>);
+  t.equal(lookFor(answered, alice, 'c1' as ClientId), undefined);
+  t.equal(answerTo(answered, 'c1' as ClientId)?.seq, 1);
+  const keys = deriveAnswered(answered, alice, 1, () => false, false).map((write) => write.kind === 'put' && write.key.slice(0, 8));
+  t.same(keys, ['00000000', '00000000', '00000001'], 'a full segment with its filter, and the next');
 });
 
 t.test('remembered entries get bytes of their own, in one buffer, and say the same', (t) => {

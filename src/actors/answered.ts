@@ -14,17 +14,19 @@ export interface Answered {
   readonly recent: Map<ClientId, Remembered>;
   /** Not yet in rows, oldest first. */
   unwritten: Remembered[];
-  /** One Bloom filter per segment; only the last one grows. */
+  /** One Bloom filter per segment; only the last one grows. Once they are read, what isn't in rows yet is in them, too. */
   readonly filters: Uint8Array[];
   /** Segments whose filters haven't been read yet; `filters` is empty until they are. */
   unread: number;
-  /** Ids in the last segment. */
+  /** Ids in the last filter. */
   lastCount: number;
+  /** Where in `unwritten` a segment begins. */
+  begins: number[];
   /** The lsn of the newest id that is in rows. */
   writtenThrough: number;
-  /** Ids of the last segment that are in rows, and not yet in its filter's row. */
+  /** Ids of the last segment with rows that are not yet in its filter's row. */
   stale: number;
-  /** An id that was looked for and isn't there, although a filter said it may be. */
+  /** The last id that was looked for and isn't there. */
   absent: ClientId | undefined;
 }
 
@@ -49,22 +51,42 @@ export const emptyAnswered = (): Answered => ({
   filters: [],
   unread: 0,
   lastCount: 0,
+  begins: [],
   writtenThrough: 0,
   stale: 0,
   absent: undefined,
 });
 
 /** Segments grow from 64 ids by four up to 4,096, so that a user who rarely writes costs little. */
-const capacityOf = (segment: number): number => Math.min(SEGMENT_IDS_MAX, SEGMENT_IDS_FIRST * 4 ** Math.min(segment, 6));
+const capacityOf = (segment: number): number => (segment < 3 ? SEGMENT_IDS_FIRST << (2 * segment) : SEGMENT_IDS_MAX);
 
 export function remember(answered: Answered, answer: Remembered): void {
   answered.recent.set(answer.clientId, answer);
+  if (answered.unread === 0) putInFilter(answered, answer.clientId, answered.unwritten.length);
   answered.unwritten.push(answer);
   if (answered.absent === answer.clientId) answered.absent = undefined;
 }
 
-/** How many segments a user has. */
-export const segmentCount = ({ unread, filters }: Answered): number => unread + filters.length;
+/** The id will be the one with this index in `unwritten`. */
+function putInFilter(answered: Answered, clientId: ClientId, index: number): void {
+  const { filters } = answered;
+  let filter = filters.at(-1);
+  if (filter === undefined || answered.lastCount >= capacityOf(filters.length - 1) || !isPowerOfTwo(filter.length)) {
+    filter = emptyFilter(filters.length);
+    filters.push(filter);
+    answered.begins.push(index);
+    answered.lastCount = 0;
+  }
+  add(filter, clientId);
+  answered.lastCount += 1;
+}
+
+/** The answer to `clientId`, if there was one; to be asked after `lookFor`. */
+export const answerTo = (answered: Answered, clientId: ClientId): Remembered | undefined =>
+  answered.absent === clientId ? undefined : answered.recent.get(clientId);
+
+/** How many segments have rows. */
+export const segmentCount = ({ unread, filters, begins }: Answered): number => unread + filters.length - begins.length;
 
 /** What has to be read before ids may be added or looked for; undefined: nothing. */
 export const readFilters = (answered: Answered, user: UserId): Reading<void> | undefined =>
@@ -95,6 +117,9 @@ function* restoreFilters(answered: Answered, user: UserId): Reading<void> {
   // A read may have failed, and is begun again from the start: until here nothing has changed.
   answered.filters.push(...filters);
   Object.assign(answered, { lastCount, stale, unread: 0 });
+  answered.unwritten.forEach(({ clientId }, index) => {
+    putInFilter(answered, clientId, index);
+  });
 }
 
 /** Adds the ids of the segment after the lsn `through` to its filter; returns how many. */
@@ -114,10 +139,9 @@ function* completeFilter(filter: Uint8Array, user: UserId, segment: number, thro
   }
 }
 
-/** What has to be read before `recent` can tell whether `clientId` was answered, as the first step; undefined: nothing. */
+/** What has to be read before `answerTo` can tell whether `clientId` was answered, as the first step; undefined: nothing. */
 export function lookFor(answered: Answered, user: UserId, clientId: ClientId): Reading<void> | undefined {
   if (answered.unread > 0) return answered.recent.has(clientId) ? undefined : restoreFilters(answered, user);
-  if (answered.filters.length === 0) return undefined;
   const [one, two] = hashes(clientId);
   let segments: number[] | undefined;
   for (let segment = 0; segment < answered.filters.length; segment++) {
@@ -125,7 +149,11 @@ export function lookFor(answered: Answered, user: UserId, clientId: ClientId): R
     segments ??= [];
     segments.push(segment);
   }
-  if (segments === undefined || answered.recent.has(clientId) || answered.absent === clientId) return undefined;
+  if (segments === undefined) {
+    answered.absent = clientId;
+    return undefined;
+  }
+  if (answered.absent === clientId || answered.recent.has(clientId)) return undefined;
   return search(answered, user, clientId, segments);
 }
 
@@ -173,32 +201,21 @@ export function deriveAnswered(
   closing: boolean,
 ): Write[] {
   const writes: Write[] = [];
-  let rest = answered.unwritten;
+  const { unwritten, begins, filters } = answered;
+  let segment = filters.length - begins.length - 1;
   answered.unwritten = [];
-  while (rest.length > 0) {
-    let segment = answered.filters.length - 1;
-    if (segment < 0 || answered.lastCount >= capacityOf(segment) || !isPowerOfTwo(answered.filters[segment]?.length ?? 0)) {
-      // Only the last one's row may lack ids.
-      if (answered.stale > 0) writes.push(putLastFilter(answered, user, epoch));
-      segment += 1;
-      answered.filters.push(emptyFilter(segment));
-      answered.lastCount = 0;
-    }
-    const filter = answered.filters[segment] as Uint8Array;
-    const now = rest.slice(0, capacityOf(segment) - answered.lastCount);
-    rest = rest.slice(now.length);
-    const row: AnsweredRow = [];
-    for (const { clientId, conversation, kind, seq, lsn, at } of now) {
-      add(filter, clientId);
-      row.push([clientId, conversation, kind, seq, lsn, at]);
-    }
-    answered.lastCount += now.length;
-    answered.writtenThrough = row.at(-1)?.[4] ?? 0;
-    answered.stale += row.length;
-    writes.push({ kind: 'put', table: 'answered', of: user, key: rowKey(segment, answered.writtenThrough), epoch, payload: pack(row) });
-    if (answered.lastCount >= capacityOf(segment) || answered.stale >= STALE_MAX) writes.push(putLastFilter(answered, user, epoch));
+  answered.begins = [];
+  let from = 0;
+  for (const to of begins) {
+    if (to > from) writes.push(putIds(answered, user, epoch, segment, unwritten.slice(from, to)));
+    // Only the last one's row may lack ids.
+    if (answered.stale > 0) writes.push(putFilter(answered, user, epoch, segment));
+    segment += 1;
+    from = to;
   }
-  if (closing && answered.stale > 0 && answered.unread === 0) writes.push(putLastFilter(answered, user, epoch));
+  if (from < unwritten.length) writes.push(putIds(answered, user, epoch, segment, unwritten.slice(from)));
+  const complete = answered.lastCount >= capacityOf(segment);
+  if (answered.stale >= STALE_MAX || (answered.stale > 0 && (complete || closing))) writes.push(putFilter(answered, user, epoch, segment));
   for (const { clientId, settled } of answered.recent.values()) {
     if (answered.recent.size <= RECENT_MAX) break;
     if (settled || !awaited(clientId)) answered.recent.delete(clientId);
@@ -206,12 +223,19 @@ export function deriveAnswered(
   return writes;
 }
 
-function putLastFilter(answered: Answered, user: UserId, epoch: number): Write {
-  const last = answered.filters.length - 1;
-  const row: FilterRow = [answered.lastCount, answered.filters[last] as Uint8Array, answered.writtenThrough];
-  const payload = pack(row);
+function putIds(answered: Answered, user: UserId, epoch: number, segment: number, ids: readonly Remembered[]): Write {
+  const row: AnsweredRow = ids.map(({ clientId, conversation, kind, seq, lsn, at }) => [clientId, conversation, kind, seq, lsn, at]);
+  answered.writtenThrough = ids.at(-1)?.lsn ?? 0;
+  answered.stale += ids.length;
+  return { kind: 'put', table: 'answered', of: user, key: rowKey(segment, answered.writtenThrough), epoch, payload: pack(row) };
+}
+
+function putFilter(answered: Answered, user: UserId, epoch: number, segment: number): Write {
+  const last = segment === answered.filters.length - 1;
+  const count = last ? answered.lastCount : capacityOf(segment);
+  const row: FilterRow = [count, answered.filters[segment] as Uint8Array, answered.writtenThrough];
   answered.stale = 0;
-  return { kind: 'put', table: 'filter', of: user, key: filterKey(last), epoch, payload };
+  return { kind: 'put', table: 'filter', of: user, key: filterKey(segment), epoch, payload: pack(row) };
 }
 
 const isPowerOfTwo = (value: number): boolean => (value & (value - 1)) === 0;

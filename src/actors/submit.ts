@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Effect, Moment, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { type ClientId, type GroupId, groupConversation, nameFor, type UserId } from '../ids.ts';
+import { answerTo } from './answered.ts';
 import { alarm, answer, errorFrame, tellHost } from './effects.ts';
 import type { Answer, Asked, MemberCommand, MessengerLimits, SentFrame, SessionCommand } from './messages.ts';
 import type { UserEvent } from './user-events.ts';
@@ -18,7 +19,7 @@ export function decideSubmit(user: User, command: Submit, { steady }: Moment, li
   const { clientId, operation } = command;
   const conversation = command.conversation ?? groupConversation(newGroupId(user.id, clientId));
   const waiter: Asked = { session: command.session, tag: command.tag };
-  const answered = user.answered.recent.get(clientId);
+  const answered = answerTo(user.answered, clientId);
   const pending = user.pending?.get(clientId);
   const earlier = pending ?? answered;
   if (earlier !== undefined && (earlier.conversation !== conversation || earlier.kind !== operation.kind)) {
@@ -66,7 +67,7 @@ export function decideSettled(user: User, command: Extract<MemberCommand, { kind
   const effects: Effect[] = [];
   for (const { clientId } of command.entries) {
     const pending = user.pending?.get(clientId);
-    const given = pending?.answer ?? user.answered.recent.get(clientId);
+    const given = pending?.answer ?? answerTo(user.answered, clientId);
     if (given !== undefined) {
       if (pending !== undefined) answers(user.id, clientId, pending, given, effects);
       events.push({ kind: 'answered', clientId, settled: pending?.answer === undefined ? { answer: given } : pending });
