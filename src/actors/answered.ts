@@ -10,10 +10,10 @@ import type { Answer } from './messages.ts';
  * filter per segment says which may hold an id, so that a new id (nearly all are) costs no read.
  */
 export interface Answered {
-  /** Unwritten answers and some of the newest written ones, oldest first. */
-  readonly recent: Map<ClientId, Remembered>;
   /** Not yet in rows, oldest first. */
   unwritten: Remembered[];
+  /** The newest ones that are in rows, and others that were looked for. */
+  recent: Remembered[];
   /** One Bloom filter per segment; only the last one grows. Once they are read, what isn't in rows yet is in them, too. */
   readonly filters: Uint8Array[];
   /** Segments whose filters haven't been read yet; `filters` is empty until they are. */
@@ -46,8 +46,8 @@ const STALE_MAX = 256;
 const FILTERS_BY_KEY_MAX = 8;
 
 export const emptyAnswered = (): Answered => ({
-  recent: new Map(),
   unwritten: [],
+  recent: [],
   filters: [],
   unread: 0,
   lastCount: 0,
@@ -61,7 +61,6 @@ export const emptyAnswered = (): Answered => ({
 const capacityOf = (segment: number): number => (segment < 3 ? SEGMENT_IDS_FIRST << (2 * segment) : SEGMENT_IDS_MAX);
 
 export function remember(answered: Answered, answer: Remembered): void {
-  answered.recent.set(answer.clientId, answer);
   if (answered.unread === 0) putInFilter(answered, answer.clientId, answered.unwritten.length);
   answered.unwritten.push(answer);
   if (answered.absent === answer.clientId) answered.absent = undefined;
@@ -81,9 +80,15 @@ function putInFilter(answered: Answered, clientId: ClientId, index: number): voi
   answered.lastCount += 1;
 }
 
-/** The answer to `clientId`, if there was one; to be asked after `lookFor`. */
-export const answerTo = (answered: Answered, clientId: ClientId): Remembered | undefined =>
-  answered.absent === clientId ? undefined : answered.recent.get(clientId);
+/**
+ * The answer to `clientId`, if there was one; to be asked after `lookFor`. It looks through all that is in memory, because
+ * of few ids the filters say that they may be there, and a map of all costs each new id more than that.
+ */
+export function answerTo(answered: Answered, clientId: ClientId): Remembered | undefined {
+  if (answered.absent === clientId) return undefined;
+  const isIt = (answer: Remembered): boolean => answer.clientId === clientId;
+  return answered.unwritten.findLast(isIt) ?? answered.recent.findLast(isIt);
+}
 
 /** How many segments have rows. */
 export const segmentCount = ({ unread, filters, begins }: Answered): number => unread + filters.length - begins.length;
@@ -141,7 +146,7 @@ function* completeFilter(filter: Uint8Array, user: UserId, segment: number, thro
 
 /** What has to be read before `answerTo` can tell whether `clientId` was answered, as the first step; undefined: nothing. */
 export function lookFor(answered: Answered, user: UserId, clientId: ClientId): Reading<void> | undefined {
-  if (answered.unread > 0) return answered.recent.has(clientId) ? undefined : restoreFilters(answered, user);
+  if (answered.unread > 0) return answerTo(answered, clientId) === undefined ? restoreFilters(answered, user) : undefined;
   const [one, two] = hashes(clientId);
   let segments: number[] | undefined;
   for (let segment = 0; segment < answered.filters.length; segment++) {
@@ -153,7 +158,7 @@ export function lookFor(answered: Answered, user: UserId, clientId: ClientId): R
     answered.absent = clientId;
     return undefined;
   }
-  if (answered.absent === clientId || answered.recent.has(clientId)) return undefined;
+  if (answered.absent === clientId || answerTo(answered, clientId) !== undefined) return undefined;
   return search(answered, user, clientId, segments);
 }
 
@@ -166,7 +171,7 @@ function* search(answered: Answered, user: UserId, clientId: ClientId, segments:
         if (!row.key.startsWith(prefix)) break;
         for (const [id, conversation, kind, seq, lsn, at] of unpack(row.payload) as AnsweredRow) {
           if (id !== clientId) continue;
-          answered.recent.set(clientId, { clientId, conversation, kind, seq, lsn, at, settled: false });
+          answered.recent.push({ clientId, conversation, kind, seq, lsn, at, settled: false });
           return;
         }
       }
@@ -216,10 +221,9 @@ export function deriveAnswered(
   if (from < unwritten.length) writes.push(putIds(answered, user, epoch, segment, unwritten.slice(from)));
   const complete = answered.lastCount >= capacityOf(segment);
   if (answered.stale >= STALE_MAX || (answered.stale > 0 && (complete || closing))) writes.push(putFilter(answered, user, epoch, segment));
-  for (const { clientId, settled } of answered.recent.values()) {
-    if (answered.recent.size <= RECENT_MAX) break;
-    if (settled || !awaited(clientId)) answered.recent.delete(clientId);
-  }
+  const recent = [...answered.recent, ...unwritten];
+  const kept = recent.slice(-RECENT_MAX);
+  answered.recent = [...recent.slice(0, -RECENT_MAX).filter(({ clientId, settled }) => !settled && awaited(clientId)), ...kept];
   return writes;
 }
 

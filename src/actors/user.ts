@@ -318,7 +318,8 @@ const BYTES = {
 } as const;
 
 function estimateBytes(user: User): number {
-  let bytes = BYTES.user + user.answered.recent.size * BYTES.answer + user.undelivered.length * BYTES.delivery;
+  let bytes =
+    BYTES.user + (user.answered.recent.length + user.answered.unwritten.length) * BYTES.answer + user.undelivered.length * BYTES.delivery;
   for (const { watches } of user.sessions) bytes += BYTES.session + (watches?.size ?? 0) * BYTES.name;
   for (const filter of user.answered.filters) bytes += filter.length;
   for (const { own, cache } of user.items.values()) {
