@@ -1,5 +1,6 @@
 import t from 'tap';
 import { answerTo, deriveAnswered, emptyAnswered, lookFor, readFilters, remember, segmentCount } from '../src/actors/answered.ts';
+import { ClientIdFilters, segmentIds } from '../src/actors/client-id-filter.ts';
 import { compact } from '../src/actors/compact.ts';
 import { refuse } from '../src/actors/effects.ts';
 import { bodyOf, pack, packEntry, unpack } from '../src/actors/entry.ts';
@@ -116,7 +117,8 @@ t.test('an id that was looked for in vain, and stored since, is looked for again
   const one = 'one' as ClientId;
   const answer = (clientId: ClientId, seq: number) =>
     ({ clientId, conversation: '#g' as ConversationId, kind: 'message', seq, lsn: seq, at: 0, settled: true }) as const;
-  answered.filters.push(new Uint8Array(256).fill(255));
+  answered.filters = new ClientIdFilters(1);
+  answered.filters.restore(0, new Uint8Array(256).fill(255));
   const search = lookFor(answered, bob, one);
   search?.next();
   t.equal(search?.next([[]]).done, true, 'it is in no row');
@@ -127,61 +129,52 @@ t.test('an id that was looked for in vain, and stored since, is looked for again
   t.not(lookFor(answered, bob, one), undefined);
 });
 
-t.test('a filter of the older kind says nothing, so what it covers is looked for, and a new one is begun', async (t) => {
-  const answered = { ...emptyAnswered(), unread: 1 };
-  const reading = readFilters(answered, 'bob' as UserId);
-  t.same(reading?.next().value, [{ kind: 'row', table: 'filter', of: 'bob', key: '00000000' }]);
-  reading?.next([[{ key: '00000000', epoch: 1, payload: pack([10, new Uint8Array(160)]) } as Row]]);
-  t.not(lookFor(answered, 'bob' as UserId, 'one' as ClientId), undefined);
-  const conversation = '#g' as ConversationId;
-  remember(answered, { clientId: 'two' as ClientId, conversation, kind: 'message', seq: 1, lsn: 1, at: 0, settled: true });
-  deriveAnswered(answered, 'bob' as UserId, 1, () => false, false);
-  t.equal(answered.filters.length, 2);
-});
-
-t.test('the row of a filter that doesn’t say how far it goes is replaced with the first id after it', (t) => {
-  const answered = { ...emptyAnswered(), unread: 1 };
-  const reading = readFilters(answered, 'bob' as UserId);
-  reading?.next();
-  reading?.next([[{ key: '00000000', epoch: 1, payload: pack([10, new Uint8Array(256)]) } as Row]]);
-  const conversation = '#g' as ConversationId;
-  for (const seq of [1, 2]) {
-    const clientId = `c${seq}` as ClientId;
-    remember(answered, { clientId, conversation, kind: 'message', seq, lsn: seq, at: 0, settled: true });
-    const writes = deriveAnswered(answered, 'bob' as UserId, 1, () => false, false);
-    t.equal(writes.filter((write) => write.kind === 'put' && write.table === 'filter').length, seq === 1 ? 1 : 0);
-  }
-  t.end();
-});
-
-t.test('a filter row of old that was written anew before the first id after it lacks none', async (t) => {
+t.test('a filter row of another layout is made anew from the ids, and then written', async (t) => {
   const store = openMemoryStore({ clock: new ManualClock() });
   const alice = 'alice' as UserId;
-  const conversation = 'alice:bob' as ConversationId;
   const id = (seq: number): ClientId => `c${seq}` as ClientId;
-  const put = (closing: boolean): Promise<void> => store.write(deriveAnswered(answered, alice, 1, () => false, closing));
-  const add = (seq: number): void =>
-    remember(answered, { clientId: id(seq), conversation, kind: 'message', seq, lsn: seq, at: 0, settled: false });
   let answered = emptyAnswered();
-  const restart = async (writtenThrough = answered.writtenThrough): Promise<void> => {
-    answered = { ...emptyAnswered(), unread: segmentCount(answered), writtenThrough };
-    await perform(store, readFilters(answered, alice) as Reading<void>);
+  const restart = (): Reading<void> => {
+    answered = { ...emptyAnswered(), unread: segmentCount(answered), writtenThrough: answered.writtenThrough };
+    return readFilters(answered, alice) as Reading<void>;
   };
-  for (let seq = 1; seq <= 40; seq++) add(seq);
-  await put(true);
-  const payload = pack([40, answered.filters[0]]);
-  await store.write([{ kind: 'put', table: 'filter', of: alice, key: '00000000', epoch: 1, payload }]);
-  await restart(0);
-  await put(true);
-  await restart();
-  add(41);
-  await put(false);
-  await restart();
-  t.equal(answered.lastCount, 41);
-  add(42);
-  await put(true);
-  await restart();
-  for (let seq = 1; seq <= 42; seq++) t.not(lookFor(answered, alice, id(seq)), undefined, `${seq} may be in a row`);
+  for (let seq = 1; seq <= 40; seq++) {
+    const conversation = 'alice:bob' as ConversationId;
+    remember(answered, { clientId: id(seq), conversation, kind: 'message', seq, lsn: seq, at: 0, settled: false });
+  }
+  await store.write(deriveAnswered(answered, alice, 1, () => false, true));
+  for (const old of [
+    [40, new Uint8Array(160)],
+    [40, new Uint8Array(256), 40],
+  ]) {
+    await store.write([{ kind: 'put', table: 'filter', of: alice, key: '00000000', epoch: 1, payload: pack(old) }]);
+    await perform(store, restart());
+    t.equal(answered.lastCount, 40);
+    for (let seq = 1; seq <= 40; seq++) t.not(lookFor(answered, alice, id(seq)), undefined, `${seq} may be in a row`);
+  }
+  await store.write(deriveAnswered(answered, alice, 1, () => false, true));
+  const reading = restart();
+  reading.next();
+  const row = await store.read({ kind: 'row', table: 'filter', of: alice, key: '00000000' });
+  t.equal(reading.next([row]).done, true, 'the row of now says all');
+});
+
+t.test('filters say of few ids that they may hold them, and of none that they hold that they don’t', (t) => {
+  const filters = new ClientIdFilters();
+  for (let segment = 0; segment < 5; segment++) {
+    filters.begin();
+    for (let i = 0; i < segmentIds(segment); i++) filters.add(segment, `own-${segment}-${i}`);
+  }
+  for (let segment = 0; segment < 5; segment++) {
+    const missed = Array.from({ length: segmentIds(segment) }, (_, i) => `own-${segment}-${i}`).filter(
+      (id) => filters.holding(id)?.includes(segment) !== true,
+    );
+    t.same(missed, []);
+  }
+  let wrong = 0;
+  for (let i = 0; i < 100_000; i++) wrong += filters.holding(`other-${i}`)?.length ?? 0;
+  t.ok(wrong < 50, `${wrong} of 500,000`);
+  t.end();
 });
 
 t.test('ids of several segments written at once, and of one that has no row yet when the node dies, are found', async (t) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Figures } from '../figures.ts';
 import type { Context } from '../scenario.ts';
 import { dataDirectory, removeDirectory } from './data-directory.ts';
-import { attend, endOf } from './running.ts';
+import { attend, endOf, NODE_FLAGS } from './running.ts';
 
 /** What the store is asked to write: as many conversations, and messages under way in each, as the load has. */
 export interface StoreLoad {
@@ -19,7 +19,7 @@ export interface StoreLoad {
 export async function measureStore(context: Context, load: StoreLoad): Promise<Figures> {
   const directory = await dataDirectory(context.options.directory);
   const child = fork(join(import.meta.dirname, '..', 'peers', 'store.js'), [join(directory, 'data'), JSON.stringify(load)], {
-    execArgv: [],
+    execArgv: [...NODE_FLAGS],
   });
   attend(child);
   try {

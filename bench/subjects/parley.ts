@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { PEER_SECRET } from './peer.ts';
-import { attend, endOf, type Running } from './running.ts';
+import { attend, endOf, NODE_FLAGS, type Running } from './running.ts';
 
 const PROGRAM = join(import.meta.dirname, '..', '..', 'src', 'cli', 'parley.js');
 const READY_WITHIN_MS = 60_000;
@@ -31,7 +31,7 @@ export async function startParley({ data, profile, log }: ParleyOptions): Promis
   const port = await freePort();
   const began = performance.now();
   const child = fork(PROGRAM, ['start', '--limits', 'off', '--port', String(port), '--data', data], {
-    execArgv: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
+    execArgv: [...NODE_FLAGS, ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`])],
     env: { ...process.env, PARLEY_SECRET: PEER_SECRET },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });

@@ -1,11 +1,11 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import type { WireName } from '../load/job.ts';
-import { attend, endOf, type Running } from './running.ts';
+import { attend, endOf, NODE_FLAGS, type Running } from './running.ts';
 
 /** Starts one of the programs in `peers`, which say themselves where they listen. */
 export async function startPeer(program: string, wire: WireName, args: readonly string[] = []): Promise<Running> {
-  const child = fork(join(import.meta.dirname, '..', 'peers', `${program}.js`), args, { execArgv: [] });
+  const child = fork(join(import.meta.dirname, '..', 'peers', `${program}.js`), args, { execArgv: [...NODE_FLAGS] });
   attend(child);
   const port = await new Promise<number>((resolve, reject) => {
     child.once('message', (message: { readonly port: number }) => resolve(message.port));

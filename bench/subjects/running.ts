@@ -1,6 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Subject } from '../load/job.ts';
 
+/** What `npm start` runs Parley with (scripts/parley.mjs says why), and so everything else that is measured. */
+export const NODE_FLAGS: readonly string[] = ['--v8-pool-size=0'];
+
 /** What is measured, while it runs. */
 export interface Running {
   readonly subject: Subject;

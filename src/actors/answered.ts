@@ -1,6 +1,7 @@
 import type { Reading } from '../cluster/actor.ts';
 import type { ClientId, ConversationId, UserId } from '../ids.ts';
 import type { Read, Row, Write } from '../storage/store.ts';
+import { ClientIdFilters, segmentIds } from './client-id-filter.ts';
 import { type EntryKind, pack, unpack } from './entry.ts';
 import type { Answer } from './messages.ts';
 
@@ -14,8 +15,8 @@ export interface Answered {
   unwritten: Remembered[];
   /** The newest ones that are in rows, and others that were looked for. */
   recent: Remembered[];
-  /** One Bloom filter per segment; only the last one grows. Once they are read, what isn't in rows yet is in them, too. */
-  readonly filters: Uint8Array[];
+  /** Only the last one grows. Once they are read, what isn't in rows yet is in them, too. */
+  filters: ClientIdFilters;
   /** Segments whose filters haven't been read yet; `filters` is empty until they are. */
   unread: number;
   /** Ids in the last filter. */
@@ -34,11 +35,8 @@ export interface Answered {
 export type Remembered = Answer & { readonly clientId: ClientId; settled: boolean };
 
 const RECENT_MAX = 128;
-const SEGMENT_IDS_FIRST = 64;
-const SEGMENT_IDS_MAX = 4096;
-/** 32 bits an id and 8 probes: 6 in a million new ids cost a read of a full segment, which is a long one. */
-const BITS_PER_ID = 32;
-const PROBES = 8;
+/** How the bits of a filter's row lie. */
+const LAYOUT = 2;
 const ROWS_AT_ONCE = 64;
 /** A full segment's filter takes 16 KB: the row of the last one may lack so many ids, which after a crash are read from their own rows. */
 const STALE_MAX = 256;
@@ -48,7 +46,7 @@ const FILTERS_BY_KEY_MAX = 8;
 export const emptyAnswered = (): Answered => ({
   unwritten: [],
   recent: [],
-  filters: [],
+  filters: new ClientIdFilters(),
   unread: 0,
   lastCount: 0,
   begins: [],
@@ -56,9 +54,6 @@ export const emptyAnswered = (): Answered => ({
   stale: 0,
   absent: undefined,
 });
-
-/** Segments grow from 64 ids by four up to 4,096, so that a user who rarely writes costs little. */
-const capacityOf = (segment: number): number => (segment < 3 ? SEGMENT_IDS_FIRST << (2 * segment) : SEGMENT_IDS_MAX);
 
 export function remember(answered: Answered, answer: Remembered): void {
   if (answered.unread === 0) putInFilter(answered, answer.clientId, answered.unwritten.length);
@@ -69,14 +64,12 @@ export function remember(answered: Answered, answer: Remembered): void {
 /** The id will be the one with this index in `unwritten`. */
 function putInFilter(answered: Answered, clientId: ClientId, index: number): void {
   const { filters } = answered;
-  let filter = filters.at(-1);
-  if (filter === undefined || answered.lastCount >= capacityOf(filters.length - 1) || !isPowerOfTwo(filter.length)) {
-    filter = emptyFilter(filters.length);
-    filters.push(filter);
+  if (answered.lastCount >= segmentIds(filters.segments - 1) || filters.segments === 0) {
+    filters.begin();
     answered.begins.push(index);
     answered.lastCount = 0;
   }
-  add(filter, clientId);
+  filters.add(filters.segments - 1, clientId);
   answered.lastCount += 1;
 }
 
@@ -91,7 +84,7 @@ export function answerTo(answered: Answered, clientId: ClientId): Remembered | u
 }
 
 /** How many segments have rows. */
-export const segmentCount = ({ unread, filters, begins }: Answered): number => unread + filters.length - begins.length;
+export const segmentCount = ({ unread, filters, begins }: Answered): number => unread + filters.segments - begins.length;
 
 /** What has to be read before ids may be added or looked for; undefined: nothing. */
 export const readFilters = (answered: Answered, user: UserId): Reading<void> | undefined =>
@@ -104,38 +97,35 @@ function* restoreFilters(answered: Answered, user: UserId): Reading<void> {
   else for (let segment = 0; segment < unread; segment++) reads.push({ kind: 'row', table: 'filter', of: user, key: filterKey(segment) });
   const stored = new Map<string, FilterRow>();
   for (const { key, payload } of (yield reads).flat()) stored.set(key, unpack(payload) as FilterRow);
-  const filters: Uint8Array[] = [];
+  const filters = new ClientIdFilters(unread);
   let [lastCount, stale] = [0, 0];
   for (let segment = 0; segment < unread; segment++) {
     const row = stored.get(filterKey(segment));
-    const [count, bits, through] = row ?? [0, emptyFilter(segment), 0];
-    // The row's bytes belong to the store.
-    const filter = new Uint8Array(bits);
-    filters.push(filter);
+    // One of another layout is made anew from the ids.
+    const [count, bits, through] = row?.[3] === LAYOUT ? row : ([0, undefined, 0] as const);
+    if (bits !== undefined) filters.restore(segment, bits);
     const last = segment === unread - 1;
-    const lacks = row === undefined || (last && through !== undefined && through < answered.writtenThrough);
-    const added = lacks ? yield* completeFilter(filter, user, segment, through ?? 0) : 0;
-    lastCount = lacks && through === 0 ? added : count + added;
-    // A row of old has every id until now; it is replaced together with the first one after.
-    stale = through === undefined ? STALE_MAX : added;
+    const lacks = bits === undefined || (last && through < answered.writtenThrough);
+    const added = lacks ? yield* completeFilter(filters, user, segment, through) : 0;
+    lastCount = count + added;
+    stale = added;
   }
   // A read may have failed, and is begun again from the start: until here nothing has changed.
-  answered.filters.push(...filters);
-  Object.assign(answered, { lastCount, stale, unread: 0 });
+  Object.assign(answered, { filters, lastCount, stale, unread: 0 });
   answered.unwritten.forEach(({ clientId }, index) => {
     putInFilter(answered, clientId, index);
   });
 }
 
 /** Adds the ids of the segment after the lsn `through` to its filter; returns how many. */
-function* completeFilter(filter: Uint8Array, user: UserId, segment: number, through: number): Reading<number> {
+function* completeFilter(filters: ClientIdFilters, user: UserId, segment: number, through: number): Reading<number> {
   let added = 0;
   for (let after = rowKey(segment, through); ; ) {
     const [rows] = (yield [{ kind: 'rows', table: 'answered', of: user, after, limit: ROWS_AT_ONCE }]) as [readonly Row[]];
     for (const { key, payload } of rows) {
       if (!key.startsWith(segmentKey(segment))) return added;
       const ids = unpack(payload) as AnsweredRow;
-      for (const [id] of ids) add(filter, id);
+      for (const [id] of ids) filters.add(segment, id);
       added += ids.length;
     }
     const last = rows.at(-1);
@@ -147,13 +137,7 @@ function* completeFilter(filter: Uint8Array, user: UserId, segment: number, thro
 /** What has to be read before `answerTo` can tell whether `clientId` was answered, as the first step; undefined: nothing. */
 export function lookFor(answered: Answered, user: UserId, clientId: ClientId): Reading<void> | undefined {
   if (answered.unread > 0) return answerTo(answered, clientId) === undefined ? restoreFilters(answered, user) : undefined;
-  const [one, two] = hashes(clientId);
-  let segments: number[] | undefined;
-  for (let segment = 0; segment < answered.filters.length; segment++) {
-    if (!mayHold(answered.filters[segment] as Uint8Array, one, two)) continue;
-    segments ??= [];
-    segments.push(segment);
-  }
+  const segments = answered.filters.holding(clientId);
   if (segments === undefined) {
     answered.absent = clientId;
     return undefined;
@@ -184,15 +168,13 @@ function* search(answered: Answered, user: UserId, clientId: ClientId, segments:
 }
 
 type AnsweredRow = [ClientId, ConversationId, EntryKind, number, number, number][];
-/** `through`: the filter has every id up to this lsn; rows of old have every one there is. */
-type FilterRow = [count: number, filter: Uint8Array, through?: number];
+/** `through`: the filter has every id up to this lsn. Rows of old lack the layout, and some that, too. */
+type FilterRow = [count: number, filter: Uint8Array, through: number, layout: typeof LAYOUT];
 
 const segmentKey = (segment: number): string => `${segment.toString(16).padStart(8, '0')}-`;
 /** The block whose newest id has this lsn. */
 const rowKey = (segment: number, lsn: number): string => segmentKey(segment) + lsn.toString(16).padStart(14, '0');
 const filterKey = (segment: number): string => segment.toString(16).padStart(8, '0');
-
-const emptyFilter = (segment: number): Uint8Array => new Uint8Array((capacityOf(segment) * BITS_PER_ID) / 8);
 
 /**
  * The rows for what isn't in rows yet, of which the filters have been read; afterwards it is taken as written. Who is
@@ -207,7 +189,7 @@ export function deriveAnswered(
 ): Write[] {
   const writes: Write[] = [];
   const { unwritten, begins, filters } = answered;
-  let segment = filters.length - begins.length - 1;
+  let segment = filters.segments - begins.length - 1;
   answered.unwritten = [];
   answered.begins = [];
   let from = 0;
@@ -219,7 +201,7 @@ export function deriveAnswered(
     from = to;
   }
   if (from < unwritten.length) writes.push(putIds(answered, user, epoch, segment, unwritten.slice(from)));
-  const complete = answered.lastCount >= capacityOf(segment);
+  const complete = answered.lastCount >= segmentIds(segment);
   if (answered.stale >= STALE_MAX || (answered.stale > 0 && (complete || closing))) writes.push(putFilter(answered, user, epoch, segment));
   const recent = [...answered.recent, ...unwritten];
   const kept = recent.slice(-RECENT_MAX);
@@ -235,45 +217,9 @@ function putIds(answered: Answered, user: UserId, epoch: number, segment: number
 }
 
 function putFilter(answered: Answered, user: UserId, epoch: number, segment: number): Write {
-  const last = segment === answered.filters.length - 1;
-  const count = last ? answered.lastCount : capacityOf(segment);
-  const row: FilterRow = [count, answered.filters[segment] as Uint8Array, answered.writtenThrough];
+  const last = segment === answered.filters.segments - 1;
+  const count = last ? answered.lastCount : segmentIds(segment);
+  const row: FilterRow = [count, answered.filters.filter(segment), answered.writtenThrough, LAYOUT];
   answered.stale = 0;
   return { kind: 'put', table: 'filter', of: user, key: filterKey(segment), epoch, payload: pack(row) };
-}
-
-const isPowerOfTwo = (value: number): boolean => (value & (value - 1)) === 0;
-
-/** Two hashes of one id, for double hashing (Kirsch and Mitzenmacher, "Less Hashing, Same Performance", 2006). */
-function hashes(id: string): [number, number] {
-  let one = 0x811c9dc5;
-  let two = 0x9747b28c;
-  for (let i = 0; i < id.length; i++) {
-    const code = id.charCodeAt(i);
-    one = Math.imul(one ^ code, 0x01000193);
-    two = Math.imul(two ^ code, 0x5bd1e995);
-    two ^= two >>> 15;
-  }
-  one ^= one >>> 16;
-  return [one >>> 0, (two | 1) >>> 0];
-}
-
-/** A filter has a power of two bits; one that hasn't is of an older kind, and says nothing. */
-function mayHold(filter: Uint8Array, one: number, two: number): boolean {
-  if (!isPowerOfTwo(filter.length)) return true;
-  const mask = filter.length * 8 - 1;
-  for (let probe = 0; probe < PROBES; probe++) {
-    const bit = (one + Math.imul(probe, two)) & mask;
-    if (((filter[bit >>> 3] as number) & (1 << (bit & 7))) === 0) return false;
-  }
-  return true;
-}
-
-function add(filter: Uint8Array, id: string): void {
-  const [one, two] = hashes(id);
-  const mask = filter.length * 8 - 1;
-  for (let probe = 0; probe < PROBES; probe++) {
-    const bit = (one + Math.imul(probe, two)) & mask;
-    filter[bit >>> 3] = (filter[bit >>> 3] as number) | (1 << (bit & 7));
-  }
 }

@@ -319,9 +319,11 @@ const BYTES = {
 
 function estimateBytes(user: User): number {
   let bytes =
-    BYTES.user + (user.answered.recent.length + user.answered.unwritten.length) * BYTES.answer + user.undelivered.length * BYTES.delivery;
+    BYTES.user +
+    (user.answered.recent.length + user.answered.unwritten.length) * BYTES.answer +
+    user.undelivered.length * BYTES.delivery +
+    user.answered.filters.bytes;
   for (const { watches } of user.sessions) bytes += BYTES.session + (watches?.size ?? 0) * BYTES.name;
-  for (const filter of user.answered.filters) bytes += filter.length;
   for (const { own, cache } of user.items.values()) {
     bytes += BYTES.item + own.length * BYTES.number;
     for (const { packed } of cache) bytes += BYTES.entry + packed.length;
