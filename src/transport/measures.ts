@@ -3,6 +3,7 @@ import type { FailureCode } from '../failure.ts';
 /** Buckets per power of two: a time is known to 6 %. */
 const STEPS = 16;
 const POWERS = 28;
+const LONGEST_US = 2 ** POWERS - 1;
 
 /** How long things took, from 1 µs to 4 minutes, in a few kilobytes. Remembers the last one to two windows. */
 export class Durations {
@@ -10,9 +11,10 @@ export class Durations {
   private before = new Uint32Array(STEPS * POWERS);
 
   record(ms: number): void {
-    const us = Math.max(1, ms * 1000);
-    const power = Math.min(POWERS - 1, Math.floor(Math.log2(us)));
-    const step = Math.min(STEPS - 1, Math.floor((us / 2 ** power - 1) * STEPS));
+    const us = Math.max(1, Math.min(ms * 1000, LONGEST_US)) | 0;
+    const power = 31 - Math.clz32(us);
+    // The four bits after the highest.
+    const step = ((us << 4) >>> power) & (STEPS - 1);
     const index = power * STEPS + step;
     this.counts[index] = (this.counts[index] as number) + 1;
   }
