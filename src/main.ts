@@ -110,7 +110,8 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
   await prepareDirectory(data);
   const store = await (parts.openStore ?? openStore)(config, clock, log);
   opened.add(() => store.close());
-  const verify = await openVerify({ settings: config.tokens, secret: parts.secret ?? (await keepSecret(data)), clock });
+  const secret = parts.secret ?? (await keepSecret(data));
+  const verify = await openVerify({ settings: config.tokens, secret, clock });
 
   // Region and gateway know each other; the gateway comes last, because it lets clients in.
   let gateway: Gateway | undefined;
@@ -128,7 +129,7 @@ async function open(parts: NodeParts, opened: Opened): Promise<Node> {
     clock,
     log,
     settings: { ...config.runtime, activationBytesMax: boundedByHeap(config.runtime.activationBytesMax, log) },
-    kinds: [userActor(limits, store.traits), groupActor(limits)],
+    kinds: [userActor({ ...limits, groupIdSecret: secret }, store.traits), groupActor(limits)],
   });
   opened.add(() => region.halt());
   const router = new Router(config.node, ring, region);

@@ -269,6 +269,15 @@ t.test('a group created without an id gets one, the same for a resend', async (t
   const first = one(await w.ask(alice, ask), 'sent');
   t.match(first.conversation, /^#[A-Za-z0-9_-]{16}$/);
   t.same(one(await w.ask(alice, ask), 'sent'), { ...first, duplicate: true });
+  w.limits = { ...w.limits, groupIdSecret: 'another' };
+  await w.crash();
+  t.same(
+    one(await w.ask(await w.connect('alice'), ask), 'sent'),
+    { ...first, duplicate: true },
+    'also where the secret is another one now',
+  );
+  const other = await world(t, { groupIdSecret: 'another' });
+  t.not(one(await other.ask(await other.connect('alice'), ask), 'sent').conversation, first.conversation, 'and nobody can guess it');
 });
 
 t.test('who is blocked can neither send nor see; the blocker may still write', async (t) => {

@@ -281,3 +281,8 @@ export interface MessengerLimits {
   readonly expireEveryMs: number;
   readonly inboxKeepMs: number;
 }
+
+export interface UserSettings extends MessengerLimits {
+  /** The ids of groups for which clients give none are made from it, so that nobody can guess them. */
+  readonly groupIdSecret: string;
+}

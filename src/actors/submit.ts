@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { Effect, Moment, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
-import { type ClientId, type GroupId, groupConversation, nameFor, type UserId } from '../ids.ts';
+import { type ClientId, type ConversationId, type GroupId, groupConversation, nameFor, type UserId } from '../ids.ts';
 import { answerTo } from './answered.ts';
 import { alarm, answer, errorFrame, tellHost } from './effects.ts';
-import type { Answer, Asked, MemberCommand, MessengerLimits, SentFrame, SessionCommand } from './messages.ts';
+import type { Answer, Asked, MemberCommand, MessengerLimits, SentFrame, SessionCommand, UserSettings } from './messages.ts';
 import type { UserEvent } from './user-events.ts';
 import type { Pending, User } from './user-state.ts';
 
@@ -15,13 +15,13 @@ const NOTHING: readonly never[] = [];
 const WAITERS_MAX = 64;
 
 /** Everything that adds an entry: answered at once if its client id was answered before, else told to the host. */
-export function decideSubmit(user: User, command: Submit, { steady }: Moment, limits: MessengerLimits): Outcome<UserEvent> {
+export function decideSubmit(user: User, command: Submit, { steady }: Moment, limits: UserSettings): Outcome<UserEvent> {
   const { clientId, operation } = command;
-  const conversation = command.conversation ?? groupConversation(newGroupId(user.id, clientId));
   const waiter: Asked = { session: command.session, tag: command.tag };
   const answered = answerTo(user.answered, clientId);
   const pending = user.pending?.get(clientId);
   const earlier = pending ?? answered;
+  const conversation = command.conversation ?? earlier?.conversation ?? newGroup(limits.groupIdSecret, user.id, clientId);
   if (earlier !== undefined && (earlier.conversation !== conversation || earlier.kind !== operation.kind)) {
     throw new Failure('conflict', 'this client id was used for something else; choose a new one');
   }
@@ -59,8 +59,8 @@ export function decideSubmit(user: User, command: Submit, { steady }: Moment, li
 }
 
 /** The same for every resend, so that a resend of a `group.create` whose answer was lost finds its group. */
-const newGroupId = (user: UserId, clientId: ClientId): GroupId =>
-  createHash('sha256').update(`${user} ${clientId}`).digest('base64url').slice(0, 16) as GroupId;
+const newGroup = (secret: string, user: UserId, clientId: ClientId): ConversationId =>
+  groupConversation(createHmac('sha256', secret).update(`group ${user} ${clientId}`).digest('base64url').slice(0, 16) as GroupId);
 
 export function decideSettled(user: User, command: Extract<MemberCommand, { kind: 'settled' }>): Outcome<UserEvent> {
   const events: UserEvent[] = [];
