@@ -1,9 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { hostOf } from '../src/actors/addresses.ts';
 import type { Operation, ServerFrame } from '../src/actors/messages.ts';
 import { Failure } from '../src/failure.ts';
 import { type ConversationId, conversationNamed, type UserId } from '../src/ids.ts';
-import type { Write } from '../src/storage/store.ts';
+import type { Row, Write } from '../src/storage/store.ts';
 import { type Device, message, submission, textOf, World } from './support/world.ts';
 
 async function world(test: Test, limits: ConstructorParameters<typeof World>[0] = {}): Promise<World> {
@@ -1085,6 +1086,29 @@ t.test('what was read is told again when it is said again, should a crash have k
   const again = await w.connect('bob');
   await w.ask(again, read);
   t.match((await receiptsOf(w, again, 'alice:bob')).at(1), ['bob', 1, 1]);
+});
+
+t.test('a crash that sets back only a line with the other’s watermarks is made good when the conversation is next used', async (t) => {
+  const w = await world(t);
+  const reader = hostOf('alice:bob' as ConversationId).id === 'alice' ? 'bob' : 'alice';
+  const other = reader === 'alice' ? 'bob' : 'alice';
+  const peer = async (): Promise<unknown> => {
+    const list = await w.ask(await w.connect(reader), { kind: 'conversations', id: 'q', limit: 1, next: undefined } as never);
+    return one(list, 'conversations').items[0]?.peer;
+  };
+  await w.send(await w.connect('alice'), '@bob', 'c1');
+  await w.send(await w.connect('bob'), '@alice', 'c2');
+  await w.pass(5000);
+  const line = (await w.disk.inner.read({ kind: 'rows', table: 'item', of: reader, limit: 1 })) as readonly [Row];
+  await w.ask(await w.connect(other), { kind: 'read', conversation: 'alice:bob', seq: 2, id: 'r' } as never);
+  await w.pass(5000);
+  t.same(await peer(), { delivered: 2, read: 2 });
+  await w.crash();
+  await w.disk.inner.write([{ kind: 'put', table: 'item', of: reader, ...line[0] }]);
+  t.same(await peer(), { delivered: 0, read: 0 }, 'as if the host’s rows had been written and these not yet');
+  const device = await w.connect(other);
+  await w.ask(device, { kind: 'receipts', conversation: 'alice:bob', id: 'a' } as never);
+  t.same(await peer(), { delivered: 2, read: 2 });
 });
 
 t.test('a block and its end outlive a crash, for both', async (t) => {

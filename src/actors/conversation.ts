@@ -21,10 +21,12 @@ export function decideHosted(hosted: Hosted, command: HostCommand, now: Moment, 
   return recovered(hosted, decideCommand(hosted, command, now, limits), now, limits);
 }
 
-/** With the first command after a restart, what can't be proven confirmed is told again. */
+/** With the first command after a restart, what can't be proven confirmed is told again, entries and watermarks. */
 function recovered(hosted: Hosted, outcome: Outcome<HostEvent>, now: Moment, limits: MessengerLimits): Outcome<HostEvent> {
   if (!hosted.recovering) return outcome;
-  const effects: Effect[] = [...retell(hosted, limits, () => true), ...outcome.effects, alarm(limits.redeliverMs)];
+  const effects = [...retell(hosted, limits, () => true), ...outcome.effects];
+  if (!isGroup(hosted.id)) effects.push(...announcements(hosted, hosted.members.keys(), limits));
+  if (hosted.open.size > 0) effects.push(alarm(limits.redeliverMs));
   return { events: [...outcome.events, { kind: 'retold', hosted, at: now.steady }], effects };
 }
 

@@ -64,7 +64,9 @@ export function* restoreHosted(id: ConversationId): Reading<Hosted> {
     if (rows.length < READ_ROWS) break;
   }
   hosted.lastSeq = Math.max(hosted.lastSeq, reflects);
-  hosted.recovering = hosted.open.size > 0;
+  // Of a direct one, members have a line with the other's watermarks, which a crash may have set back further than these.
+  const marked = !isGroup(id) && hosted.tailMarked && [...hosted.members.values()].some(({ delivered }) => delivered > 0);
+  hosted.recovering = hosted.open.size > 0 || marked;
   return hosted;
 }
 
