@@ -2,7 +2,8 @@ import { CLOSE } from '../close-codes.ts';
 import type { Effect, Moment, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { type ConversationId, isGroup, nameFor } from '../ids.ts';
-import { answer, errorFrame, push, tellHost } from './effects.ts';
+import { mark } from './acknowledging.ts';
+import { answer, errorFrame, push } from './effects.ts';
 import { lookForExpired, pull } from './inbox.ts';
 import { type Item, newItem } from './item.ts';
 import type { MemberCommand, MessengerLimits, SessionCommand } from './messages.ts';
@@ -96,34 +97,6 @@ export function decidePull(user: User, command: Of<'pull'>): Outcome<UserEvent> 
   };
   return { events, effects: [look] };
 }
-
-/** Whether the cursor covers events that `undelivered` no longer lists, or that came before this activation. */
-export const acknowledgesUnknown = (user: User, cursor: number): boolean =>
-  Math.min(cursor, user.lsn) > user.acknowledged && user.acknowledged < user.undeliveredAfter;
-
-/** Moves `delivered` of every conversation whose newest events the device now has. */
-export function decideAck(user: User, command: Of<'ack'>): Outcome<UserEvent> {
-  const cursor = Math.min(command.cursor, user.lsn);
-  if (cursor <= user.acknowledged) return { events: NOTHING, effects: NOTHING };
-  const marks = new Map<ConversationId, number>();
-  if (acknowledgesUnknown(user, cursor)) {
-    for (const item of user.items.values()) if (item.lastLsn <= cursor) note(marks, item, item.lastSeq);
-  }
-  for (const { lsn, conversation, seq } of user.undelivered) {
-    if (lsn > cursor) break;
-    const item = user.items.get(conversation);
-    if (item !== undefined) note(marks, item, seq);
-  }
-  const effects = [...marks].map(([conversation, seq]) => mark(user, conversation, seq, user.items.get(conversation)?.read ?? 0));
-  return { events: [{ kind: 'acknowledged', cursor, marks }], effects };
-}
-
-function note(marks: Map<ConversationId, number>, item: Item, seq: number): void {
-  if (!item.left && seq > item.delivered && seq >= item.since) marks.set(item.id, seq);
-}
-
-const mark = (user: User, conversation: ConversationId, delivered: number, read: number): Effect =>
-  tellHost({ kind: 'mark', conversation, user: user.id, delivered, read });
 
 export function decideRead(user: User, command: Of<'read'>): Outcome<UserEvent> {
   const item = readable(user, command.conversation);

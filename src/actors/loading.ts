@@ -1,9 +1,9 @@
 import type { Reading } from '../cluster/actor.ts';
 import { together } from '../cluster/together.ts';
 import { type ConversationId, isGroup } from '../ids.ts';
+import { recall } from './acknowledging.ts';
 import { lookFor, readFilters } from './answered.ts';
 import { lineOf, wholeList } from './conversation-list.ts';
-import { acknowledgesUnknown } from './devices.ts';
 import { restoreHosted } from './hosted-rows.ts';
 import { recount } from './item.ts';
 import type { HostCommand, UserCommand } from './messages.ts';
@@ -47,7 +47,7 @@ export function loadFor(user: User, command: UserCommand): Reading<void> | undef
     case 'conversations':
       return wholeList(user);
     case 'ack':
-      return acknowledgesUnknown(user, command.cursor) ? wholeList(user) : undefined;
+      return recall(user, command.cursor);
     case 'settings':
       // Who is a contact stands in the list.
       return command.presence === 'contacts' ? wholeList(user) : undefined;

@@ -274,6 +274,7 @@ function removeSession(user: User, session: Session, at: number): void {
 
 function applyAcknowledged(user: User, cursor: number, marks: ReadonlyMap<ConversationId, number>): void {
   user.acknowledged = cursor;
+  user.recalled = undefined;
   let done = 0;
   while (done < user.undelivered.length && (user.undelivered[done]?.lsn ?? 0) <= cursor) done += 1;
   user.undelivered = done === user.undelivered.length ? [] : user.undelivered.slice(done);

@@ -80,6 +80,8 @@ export interface User {
   /** Others' events that no device has acknowledged, of those after `undeliveredAfter`. */
   undelivered: Delivery[];
   undeliveredAfter: number;
+  /** What was read of those before `undeliveredAfter`: from `acknowledged` through this lsn. */
+  recalled: { readonly through: number; readonly deliveries: readonly Delivery[] } | undefined;
   /** All events up to this one were acknowledged; those between it and `undeliveredAfter` have to be looked for. */
   acknowledged: number;
   /** The same as of the last snapshot, which the marks that were made until then are in. */
@@ -124,6 +126,7 @@ export const newUser = (id: UserId): User => ({
   hosted: undefined,
   undelivered: [],
   undeliveredAfter: 0,
+  recalled: undefined,
   acknowledged: 0,
   acknowledgedStored: 0,
   visibility: 'everyone',

@@ -223,6 +223,12 @@ function field(): unknown {
   return list;
 }
 
+/** What was read as an integer of 64 bits goes on as a double, which has as many bytes: many decoders make such integers something else than a number. */
+function asDouble(value: number): void {
+  bytes[at - 9] = 0xcb;
+  bytes.writeDoubleBE(value, at - 8);
+}
+
 /** Checks one value of a body, where it lies. */
 function check(depth: number, limits: BodyLimits): void {
   const head = byte();
@@ -231,7 +237,9 @@ function check(depth: number, limits: BodyLimits): void {
   if (head === 0xc0 || head === 0xc2 || head === 0xc3) return;
   const value = number(head);
   if (value !== undefined) {
-    if (!Number.isFinite(value) || ((head === 0xcf || head === 0xd3) && !Number.isSafeInteger(value))) throw badNumber();
+    const wide = head === 0xcf || head === 0xd3;
+    if (!Number.isFinite(value) || (wide && !Number.isSafeInteger(value))) throw badNumber();
+    if (wide) asDouble(value);
     return;
   }
   const pairs = mapLength(head);
