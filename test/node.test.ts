@@ -1,14 +1,18 @@
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { getHeapStatistics } from 'node:v8';
 import t from 'tap';
 import { Failure } from '../src/failure.ts';
+import { silentLog } from '../src/log.ts';
 import { openLog } from '../src/log-output.ts';
+import * as main from '../src/main.ts';
 import { watchOverload } from '../src/overload.ts';
 import { temporaryDirectory } from './support/data.ts';
 import { ManualClock } from './support/manual-clock.ts';
-import { startNode } from './support/node.ts';
+import { startNode, testConfig } from './support/node.ts';
 import { welcomed } from './support/raw-client.ts';
+import { testSecret } from './support/token.ts';
 
 t.test('two people talk, and after a restart all of it is there', async (t) => {
   const data = await temporaryDirectory(t);
@@ -32,6 +36,22 @@ t.test('two people talk, and after a restart all of it is there', async (t) => {
 t.test('a node on the memory store answers as any other', async (t) => {
   const node = await startNode(t, { store: 'memory' });
   t.match(await (await fetch(`${node.url}/readyz`)).json(), { status: 'ready' });
+});
+
+t.test('actors get half of V8’s heap at most', async (t) => {
+  const told: unknown[] = [];
+  const log = { ...silentLog, info: (event: string, fields?: object) => void told.push({ event, ...fields }) };
+  const open = async (activationBytesMax: number): Promise<void> => {
+    const config = testConfig(await temporaryDirectory(t), { store: 'memory', runtime: { activationBytesMax } });
+    const node = await main.startNode({ config, log, secret: testSecret });
+    await node.stop('the test ends');
+  };
+  const bounded = (): unknown => told.splice(0).find((line) => (line as { event: string }).event === 'actors-memory-bounded');
+  const half = Math.floor(getHeapStatistics().heap_size_limit / 2);
+  await open(half + 1);
+  t.match(bounded(), { askedBytes: half + 1, bytes: half });
+  await open(half);
+  t.equal(bounded(), undefined);
 });
 
 t.test('where a port is taken, nothing is left open', async (t) => {
