@@ -18,7 +18,7 @@ import { perform } from '../src/cluster/reading.ts';
 import { Failure } from '../src/failure.ts';
 import { type ClientId, type ConversationId, conversationNamed, type UserId } from '../src/ids.ts';
 import { openMemoryStore } from '../src/storage/memory.ts';
-import type { Row } from '../src/storage/store.ts';
+import type { Read, Row } from '../src/storage/store.ts';
 import { ManualClock } from './support/manual-clock.ts';
 import { testLimits } from './support/world.ts';
 
@@ -157,6 +157,61 @@ t.test('a filter row of another layout is made anew from the ids, and then writt
   reading.next();
   const row = await store.read({ kind: 'row', table: 'filter', of: alice, key: '00000000' });
   t.equal(reading.next([row]).done, true, 'the row of now says all');
+});
+
+t.test('a filter row that lags behind the ids is completed from their rows (acked-is-stored)', async (t) => {
+  const store = openMemoryStore({ clock: new ManualClock() });
+  const alice = 'alice' as UserId;
+  const conversation = 'alice:bob' as ConversationId;
+  let answered = emptyAnswered();
+  for (const [from, to] of [
+    [1, 40],
+    [41, 60],
+  ] as const) {
+    for (let seq = from; seq <= to; seq++) {
+      remember(answered, { clientId: `c${seq}` as ClientId, conversation, kind: 'message', seq, lsn: seq, at: 0, settled: true });
+    }
+    await store.write(deriveAnswered(answered, alice, 1, () => false, to === 40));
+    answered = { ...emptyAnswered(), unread: segmentCount(answered), writtenThrough: answered.writtenThrough };
+    await perform(store, readFilters(answered, alice) as Reading<void>);
+  }
+  for (const seq of [1, 40, 41, 60]) {
+    await perform(store, lookFor(answered, alice, `c${seq}` as ClientId) as Reading<void>);
+    t.equal(answerTo(answered, `c${seq}` as ClientId)?.seq, seq);
+  }
+});
+
+t.test('full segments whose filter rows are of another layout are read once more only', async (t) => {
+  const store = openMemoryStore({ clock: new ManualClock() });
+  const alice = 'alice' as UserId;
+  let answered = emptyAnswered();
+  const add = (seq: number): void => {
+    const conversation = 'alice:bob' as ConversationId;
+    remember(answered, { clientId: `c${seq}` as ClientId, conversation, kind: 'message', seq, lsn: seq, at: 0, settled: true });
+  };
+  const restart = async (): Promise<number> => {
+    answered = { ...emptyAnswered(), unread: segmentCount(answered), writtenThrough: answered.writtenThrough };
+    let reads = 0;
+    const read = (asked: Read): ReturnType<typeof store.read> => {
+      reads += 1;
+      return store.read(asked);
+    };
+    await perform({ ...store, read }, readFilters(answered, alice) as Reading<void>);
+    return reads;
+  };
+  for (let seq = 1; seq <= 400; seq++) add(seq);
+  await store.write(deriveAnswered(answered, alice, 1, () => false, true));
+  for (const key of ['00000000', '00000001', '00000002']) {
+    await store.write([{ kind: 'put', table: 'filter', of: alice, key, epoch: 1, payload: pack([1, new Uint8Array(8), 400]) }]);
+  }
+  t.ok((await restart()) > 3, 'the ids are read');
+  add(401);
+  await store.write(deriveAnswered(answered, alice, 1, () => false, true));
+  t.equal(await restart(), 3, 'and then the filters alone');
+  for (const seq of [1, 100, 401]) {
+    await perform(store, lookFor(answered, alice, `c${seq}` as ClientId) as Reading<void>);
+    t.equal(answerTo(answered, `c${seq}` as ClientId)?.seq, seq);
+  }
 });
 
 t.test('filters say of few ids that they may hold them, and of none that they hold that they don’t', (t) => {

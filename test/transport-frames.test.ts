@@ -436,8 +436,8 @@ t.test('msgpack: of a message that can’t be read to its end no frame is given'
   t.match(inBody(0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff), { code: 'bad-field' }, 'past 2^53');
   t.match(inBody(0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0), { code: 'bad-field' }, 'NaN');
   const passedOn = (...value: number[]): unknown => unpack((inBody(...value) as PackedBody).bytes);
-  t.same(passedOn(0xcf, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff), { a: 2 ** 32 - 1 }, 'an integer of 64 bits is a number to all');
-  t.same(passedOn(0xd3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe), { a: -2 });
+  t.strictSame(passedOn(0xcf, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff), { a: 2 ** 32 - 1 }, 'an integer of 64 bits is a number to all');
+  t.strictSame(passedOn(0xd3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe), { a: -2 });
   t.match(inBody(0xca, 0x7f, 0x80, 0, 0), { code: 'bad-field' }, 'infinity');
   t.match(inBody(0xc4, 1, 0), { code: 'bad-field' }, 'binary');
   t.match(inBody(0xd6, 0xff, 0, 0, 0, 0), { code: 'bad-field' }, 'a timestamp');

@@ -281,6 +281,11 @@ t.test('durations are known to a few per cent, and forgotten after two windows',
   t.equal(durations.quantileMs(0.5), 0);
   for (let ms = 1; ms <= 1_000; ms++) durations.record(ms);
   for (const [share, ms] of [
+    [0.1, 100],
+    [0.25, 250],
+    [0.4, 400],
+    [0.6, 600],
+    [0.75, 750],
     [0.5, 500],
     [0.99, 990],
     [1, 1_000],

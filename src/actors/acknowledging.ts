@@ -14,6 +14,8 @@ type Ack = Extract<SessionCommand, { kind: 'ack' }>;
 const NOTHING: readonly never[] = [];
 /** Of more events than this it is only asked which conversations they cover to the end. Devices acknowledge every 64. */
 const RECALL_EVENTS_MAX = 512;
+/** The next acknowledgements of a device that catches up find what they cover read already. */
+const RECALL_AHEAD = 256;
 const READ_ROWS = 64;
 
 /** The last event before `undelivered` that the cursor covers; undefined: it covers none that wasn't acknowledged before. */
@@ -22,22 +24,28 @@ function forgottenThrough(user: User, cursor: number): number | undefined {
   return through > user.acknowledged ? through : undefined;
 }
 
+/** The events can't be read, since they are no longer kept, or are too many. */
+const asksList = (user: User, through: number): boolean =>
+  user.acknowledged < user.floor || through - user.acknowledged > RECALL_EVENTS_MAX;
+
 /** What has to be read before it is known which entries the cursor covers; undefined: nothing. */
 export function recall(user: User, cursor: number): Reading<void> | undefined {
   const through = forgottenThrough(user, cursor);
-  if (through === undefined || user.recalled?.through === through) return undefined;
-  return through - user.acknowledged > RECALL_EVENTS_MAX ? wholeList(user) : recallEvents(user, through);
+  if (through === undefined) return undefined;
+  if (asksList(user, through)) return wholeList(user);
+  return (user.recalled?.through ?? 0) >= through ? undefined : recallEvents(user, Math.min(through + RECALL_AHEAD, user.undeliveredAfter));
 }
 
+/** One's own entries too: where they are the last of a conversation, they cover those of others before them. */
 function* recallEvents(user: User, through: number): Reading<void> {
   const deliveries: Delivery[] = [];
   for (let after = user.acknowledged; after < through; ) {
-    const [rows] = (yield [{ kind: 'forward', log: 'inbox', of: user.id, after, limit: READ_ROWS }]) as [readonly Row[]];
+    const [rows] = (yield [{ kind: 'forward', log: 'inbox', of: user.id, after, through, limit: READ_ROWS }]) as [readonly Row[]];
     for (const { payload, first } of rows) {
       for (const { batch, firstLsn } of unpackRuns(payload, first)) {
-        for (const [i, { seq, from }] of batch.entries.entries()) {
+        for (const [i, { seq }] of batch.entries.entries()) {
           const lsn = firstLsn + i;
-          if (lsn > after && lsn <= through && from !== user.id) deliveries.push({ lsn, conversation: batch.conversation, seq });
+          if (lsn > after && lsn <= through) deliveries.push({ lsn, conversation: batch.conversation, seq });
         }
       }
     }
@@ -53,10 +61,9 @@ export function decideAck(user: User, command: Ack): Outcome<UserEvent> {
   if (cursor <= user.acknowledged) return { events: NOTHING, effects: NOTHING };
   const marks = new Map<ConversationId, number>();
   const through = forgottenThrough(user, cursor);
-  if (through !== undefined && user.recalled?.through === through) noteAll(marks, user, user.recalled.deliveries, cursor);
-  else if (through !== undefined) {
+  if (through !== undefined && asksList(user, through)) {
     for (const item of user.items.values()) if (item.lastLsn <= cursor) note(marks, item, item.lastSeq);
-  }
+  } else if (through !== undefined) noteAll(marks, user, user.recalled?.deliveries ?? NOTHING, cursor);
   noteAll(marks, user, user.undelivered, cursor);
   const effects = [...marks].map(([conversation, seq]) => mark(user, conversation, seq, user.items.get(conversation)?.read ?? 0));
   return { events: [{ kind: 'acknowledged', cursor, marks }], effects };

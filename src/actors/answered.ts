@@ -27,6 +27,8 @@ export interface Answered {
   writtenThrough: number;
   /** Ids of the last segment with rows that are not yet in its filter's row. */
   stale: number;
+  /** Full segments whose filters were made anew, and are to be put into rows. */
+  rebuilt: readonly number[];
   /** The last id that was looked for and isn't there. */
   absent: ClientId | undefined;
 }
@@ -34,6 +36,7 @@ export interface Answered {
 /** `settled`: every member is known to have the entry. After a restart only its host can tell. */
 export type Remembered = Answer & { readonly clientId: ClientId; settled: boolean };
 
+const NONE: readonly never[] = [];
 const RECENT_MAX = 128;
 /** How the bits of a filter's row lie. */
 const LAYOUT = 2;
@@ -52,6 +55,7 @@ export const emptyAnswered = (): Answered => ({
   begins: [],
   writtenThrough: 0,
   stale: 0,
+  rebuilt: NONE,
   absent: undefined,
 });
 
@@ -64,7 +68,7 @@ export function remember(answered: Answered, answer: Remembered): void {
 /** The id will be the one with this index in `unwritten`. */
 function putInFilter(answered: Answered, clientId: ClientId, index: number): void {
   const { filters } = answered;
-  if (answered.lastCount >= segmentIds(filters.segments - 1) || filters.segments === 0) {
+  if (filters.segments === 0 || answered.lastCount >= segmentIds(filters.segments - 1)) {
     filters.begin();
     answered.begins.push(index);
     answered.lastCount = 0;
@@ -98,20 +102,22 @@ function* restoreFilters(answered: Answered, user: UserId): Reading<void> {
   const stored = new Map<string, FilterRow>();
   for (const { key, payload } of (yield reads).flat()) stored.set(key, unpack(payload) as FilterRow);
   const filters = new ClientIdFilters(unread);
+  const rebuilt: number[] = [];
   let [lastCount, stale] = [0, 0];
   for (let segment = 0; segment < unread; segment++) {
     const row = stored.get(filterKey(segment));
     // One of another layout is made anew from the ids.
     const [count, bits, through] = row?.[3] === LAYOUT ? row : ([0, undefined, 0] as const);
-    if (bits !== undefined) filters.restore(segment, bits);
     const last = segment === unread - 1;
+    if (bits !== undefined) filters.restore(segment, bits);
+    else if (!last) rebuilt.push(segment);
     const lacks = bits === undefined || (last && through < answered.writtenThrough);
     const added = lacks ? yield* completeFilter(filters, user, segment, through) : 0;
     lastCount = count + added;
     stale = added;
   }
   // A read may have failed, and is begun again from the start: until here nothing has changed.
-  Object.assign(answered, { filters, lastCount, stale, unread: 0 });
+  Object.assign(answered, { filters, lastCount, stale, rebuilt, unread: 0 });
   answered.unwritten.forEach(({ clientId }, index) => {
     putInFilter(answered, clientId, index);
   });
@@ -155,6 +161,8 @@ function* search(answered: Answered, user: UserId, clientId: ClientId, segments:
         if (!row.key.startsWith(prefix)) break;
         for (const [id, conversation, kind, seq, lsn, at] of unpack(row.payload) as AnsweredRow) {
           if (id !== clientId) continue;
+          // A user who only resends has nothing to derive, which would make room.
+          if (answered.recent.length >= 2 * RECENT_MAX) answered.recent = answered.recent.slice(-RECENT_MAX);
           answered.recent.push({ clientId, conversation, kind, seq, lsn, at, settled: false });
           return;
         }
@@ -187,8 +195,9 @@ export function deriveAnswered(
   awaited: (clientId: ClientId) => boolean,
   closing: boolean,
 ): Write[] {
-  const writes: Write[] = [];
   const { unwritten, begins, filters } = answered;
+  const writes = answered.rebuilt.map((segment) => putFilter(answered, user, epoch, segment, segmentIds(segment)));
+  answered.rebuilt = NONE;
   let segment = filters.segments - begins.length - 1;
   answered.unwritten = [];
   answered.begins = [];
@@ -196,13 +205,17 @@ export function deriveAnswered(
   for (const to of begins) {
     if (to > from) writes.push(putIds(answered, user, epoch, segment, unwritten.slice(from, to)));
     // Only the last one's row may lack ids.
-    if (answered.stale > 0) writes.push(putFilter(answered, user, epoch, segment));
+    if (answered.stale > 0) writes.push(putFilter(answered, user, epoch, segment, segmentIds(segment)));
+    answered.stale = 0;
     segment += 1;
     from = to;
   }
   if (from < unwritten.length) writes.push(putIds(answered, user, epoch, segment, unwritten.slice(from)));
-  const complete = answered.lastCount >= segmentIds(segment);
-  if (answered.stale >= STALE_MAX || (answered.stale > 0 && (complete || closing))) writes.push(putFilter(answered, user, epoch, segment));
+  const complete = filters.segments > 0 && answered.lastCount >= segmentIds(segment);
+  if (answered.stale >= STALE_MAX || (answered.stale > 0 && (complete || closing))) {
+    writes.push(putFilter(answered, user, epoch, segment, answered.lastCount));
+    answered.stale = 0;
+  }
   const recent = [...answered.recent, ...unwritten];
   const kept = recent.slice(-RECENT_MAX);
   answered.recent = [...recent.slice(0, -RECENT_MAX).filter(({ clientId, settled }) => !settled && awaited(clientId)), ...kept];
@@ -216,10 +229,7 @@ function putIds(answered: Answered, user: UserId, epoch: number, segment: number
   return { kind: 'put', table: 'answered', of: user, key: rowKey(segment, answered.writtenThrough), epoch, payload: pack(row) };
 }
 
-function putFilter(answered: Answered, user: UserId, epoch: number, segment: number): Write {
-  const last = segment === answered.filters.segments - 1;
-  const count = last ? answered.lastCount : segmentIds(segment);
+function putFilter(answered: Answered, user: UserId, epoch: number, segment: number, count: number): Write {
   const row: FilterRow = [count, answered.filters.filter(segment), answered.writtenThrough, LAYOUT];
-  answered.stale = 0;
   return { kind: 'put', table: 'filter', of: user, key: filterKey(segment), epoch, payload: pack(row) };
 }

@@ -1,6 +1,6 @@
 import { assert } from '../assert.ts';
 
-/** 32 bits an id and 8 probes: of new ids 15 in a million are said to be in a full segment, and cost a read of it. */
+/** 32 bits an id and 8 probes: of new ids 20 in a million are said to be in a full segment, and cost a read of it. */
 const BYTES_PER_ID = 4;
 /** All bits of one id are in one block, which is a line of the processor's cache (Putze, Sanders and Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007). */
 const BLOCK_BYTES = 64;

@@ -38,7 +38,7 @@ export interface Hosted {
   tailMarked: boolean;
   /** It is to leave memory once its rows say that nothing comes after them. */
   closing: boolean;
-  /** Entries read back by `restoreHosted` whose delivery can't be proven: told again with the next command. */
+  /** `restoreHosted` read back entries or watermarks that it can't be proven of that members have them: told again with the next command. */
   recovering: boolean;
   /** Members whose watermarks the others haven't been told. */
   unannounced: Set<UserId> | undefined;

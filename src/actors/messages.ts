@@ -282,7 +282,7 @@ export interface MessengerLimits {
   readonly inboxKeepMs: number;
 }
 
-export interface UserSettings extends MessengerLimits {
+export interface UserActorSettings extends MessengerLimits {
   /** The ids of groups for which clients give none are made from it, so that nobody can guess them. */
   readonly groupIdSecret: string;
 }

@@ -82,8 +82,6 @@ function settleEarly(user: User, entries: readonly Entry[], own: NonNullable<New
 
 export function decideReceipt(user: User, command: Extract<MemberCommand, { kind: 'receipt' }>): Outcome<UserEvent> {
   const { conversation, delivered, read } = command;
-  const known = isGroup(conversation) ? undefined : user.items.get(conversation);
-  if (known !== undefined && known.peerDelivered >= delivered && known.peerRead >= read) return { events: NOTHING, effects: NOTHING };
   const frame = { type: 'receipt', conversation: nameFor(conversation, user.id), user: command.user, delivered, read } as const;
   const events: UserEvent[] = isGroup(conversation) ? [] : [{ kind: 'peer-marked', conversation, delivered, read }];
   return { events, effects: user.sessions.map(({ address }) => push(address, frame)) };

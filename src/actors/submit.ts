@@ -4,24 +4,27 @@ import { Failure } from '../failure.ts';
 import { type ClientId, type ConversationId, type GroupId, groupConversation, nameFor, type UserId } from '../ids.ts';
 import { answerTo } from './answered.ts';
 import { alarm, answer, errorFrame, tellHost } from './effects.ts';
-import type { Answer, Asked, MemberCommand, MessengerLimits, SentFrame, SessionCommand, UserSettings } from './messages.ts';
+import type { Answer, Asked, MemberCommand, MessengerLimits, SentFrame, SessionCommand, UserActorSettings } from './messages.ts';
 import type { UserEvent } from './user-events.ts';
 import type { Pending, User } from './user-state.ts';
 
 type Submit = Extract<SessionCommand, { kind: 'submit' }>;
 
 const NOTHING: readonly never[] = [];
+/** What `newGroup` gives, whatever the secret was. */
+const PICKED = /^#[\w-]{16}$/;
 /** Resends of one submission that may wait for its answer: one a device, and then some. */
 const WAITERS_MAX = 64;
 
 /** Everything that adds an entry: answered at once if its client id was answered before, else told to the host. */
-export function decideSubmit(user: User, command: Submit, { steady }: Moment, limits: UserSettings): Outcome<UserEvent> {
+export function decideSubmit(user: User, command: Submit, { steady }: Moment, limits: UserActorSettings): Outcome<UserEvent> {
   const { clientId, operation } = command;
   const waiter: Asked = { session: command.session, tag: command.tag };
   const answered = answerTo(user.answered, clientId);
   const pending = user.pending?.get(clientId);
   const earlier = pending ?? answered;
-  const conversation = command.conversation ?? earlier?.conversation ?? newGroup(limits.groupIdSecret, user.id, clientId);
+  const picked = earlier !== undefined && PICKED.test(earlier.conversation) ? earlier.conversation : undefined;
+  const conversation = command.conversation ?? picked ?? newGroup(limits.groupIdSecret, user.id, clientId);
   if (earlier !== undefined && (earlier.conversation !== conversation || earlier.kind !== operation.kind)) {
     throw new Failure('conflict', 'this client id was used for something else; choose a new one');
   }

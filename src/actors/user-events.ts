@@ -46,7 +46,7 @@ export type UserEvent =
 /** A submission, or where none waits only what it was answered with. */
 type Settled = { readonly answer: Remembered | undefined };
 
-/** Acknowledgements behind this many events are looked for in the list of conversations instead. */
+/** What acknowledgements behind this many events cover is read back. */
 const UNDELIVERED_MAX = 512;
 
 /** Watches that may wait for their first presences at once; their sessions gave up on older ones. */
@@ -274,7 +274,10 @@ function removeSession(user: User, session: Session, at: number): void {
 
 function applyAcknowledged(user: User, cursor: number, marks: ReadonlyMap<ConversationId, number>): void {
   user.acknowledged = cursor;
-  user.recalled = undefined;
+  if (user.recalled !== undefined) {
+    const deliveries = user.recalled.deliveries.filter(({ lsn }) => lsn > cursor);
+    user.recalled = deliveries.length === 0 ? undefined : { ...user.recalled, deliveries };
+  }
   let done = 0;
   while (done < user.undelivered.length && (user.undelivered[done]?.lsn ?? 0) <= cursor) done += 1;
   user.undelivered = done === user.undelivered.length ? [] : user.undelivered.slice(done);

@@ -80,7 +80,7 @@ export interface User {
   /** Others' events that no device has acknowledged, of those after `undeliveredAfter`. */
   undelivered: Delivery[];
   undeliveredAfter: number;
-  /** What was read of those before `undeliveredAfter`: from `acknowledged` through this lsn. */
+  /** What was read of those before `undeliveredAfter`: after `acknowledged` through this lsn. */
   recalled: { readonly through: number; readonly deliveries: readonly Delivery[] } | undefined;
   /** All events up to this one were acknowledged; those between it and `undeliveredAfter` have to be looked for. */
   acknowledged: number;

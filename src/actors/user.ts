@@ -15,7 +15,7 @@ import { inboxRows, type NewRun, tellSessions } from './inbox.ts';
 import { moveRead, putItem } from './item.ts';
 import { decideConversations, decideHistory, decideRemember } from './listing.ts';
 import { isForHost, loadFor } from './loading.ts';
-import type { HostCommand, MessengerLimits, UserCommand, UserSettings } from './messages.ts';
+import type { HostCommand, MessengerLimits, UserActorSettings, UserCommand } from './messages.ts';
 import { decideBarRefused, decideBarred, decideBlock, decideMute, decideSettings } from './preferences.ts';
 import {
   decidePresence,
@@ -35,7 +35,7 @@ import { changed, type User } from './user-state.ts';
 const NOTHING: readonly never[] = [];
 
 /** A user: its devices and their inbox, presence, the cache of its conversations, and the direct ones that it hosts. */
-export function userActor(limits: UserSettings, { ordered }: Pick<StoreTraits, 'ordered'>): ActorKind<User, UserCommand, UserEvent> {
+export function userActor(limits: UserActorSettings, { ordered }: Pick<StoreTraits, 'ordered'>): ActorKind<User, UserCommand, UserEvent> {
   const rows = { cacheEntriesMax: limits.cacheEntriesMax, marked: ordered };
   return {
     kind: 'user',
@@ -85,7 +85,7 @@ function fromClient(command: UserCommand): boolean {
   }
 }
 
-function decide(user: User, command: UserCommand, now: Moment, limits: UserSettings): Outcome<UserEvent> {
+function decide(user: User, command: UserCommand, now: Moment, limits: UserActorSettings): Outcome<UserEvent> {
   if (isForHost(command)) return decideHosted(hostedOf(user, command), command, now, limits);
   switch (command.kind) {
     case 'submit':

@@ -5,8 +5,8 @@ import { type FrameLimits, Oversize, tooManyFrames } from './codec.ts';
 
 /**
  * Reads client frames from msgpack. It makes no more of a message than frames have: strings, numbers, lists of
- * them, and a body that is checked where it lies and copied as it is, so a `send` is neither taken apart nor put
- * together again. Anything else is stepped over without recursion, whatever its depth.
+ * them, and a body that is checked where it lies and copied, so a `send` is neither taken apart nor put together
+ * again; of a body integers of 64 bits are made doubles first, in the bytes of the message. Anything else is stepped over without recursion, whatever its depth.
  */
 
 /** A value no field may have: binary, an extension, or a map where none belongs. */
@@ -271,7 +271,7 @@ function checkKey(): boolean {
   return length === 4 && bytes.readUInt32BE(at - 4) === 0x74657874;
 }
 
-/** The checked body as it lies, or what is wrong with it. */
+/** The checked body in bytes of its own, or what is wrong with it. */
 function body(limits: BodyLimits): unknown {
   const from = at;
   const pairs = mapLength(byte());

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { bodyOf, type Entry, pack } from '../../src/actors/entry.ts';
 import { groupActor } from '../../src/actors/group.ts';
-import type { Operation, ServerFrame, SessionCommand, UserSettings } from '../../src/actors/messages.ts';
+import type { Operation, ServerFrame, SessionCommand, UserActorSettings } from '../../src/actors/messages.ts';
 import { userActor } from '../../src/actors/user.ts';
 import type { SessionAddress, Sessions } from '../../src/cluster/actor.ts';
 import { defaultRegionSettings, Region } from '../../src/cluster/region.ts';
@@ -13,7 +13,7 @@ import { openMemoryStore } from '../../src/storage/memory.ts';
 import type { Read, Row, Store, StoreTraits, Write } from '../../src/storage/store.ts';
 import { ManualClock } from './manual-clock.ts';
 
-export const testLimits: UserSettings = {
+export const testLimits: UserActorSettings = {
   groupIdSecret: 'a secret of tests',
   cacheEntriesMax: 15,
   devicesMax: 4,
@@ -141,13 +141,13 @@ type Ask = SessionCommand extends infer Any ? (Any extends SessionCommand ? Omit
 export class World implements Sessions {
   readonly clock = new ManualClock();
   readonly disk: Disk;
-  limits: UserSettings;
+  limits: UserActorSettings;
   region: Region;
   #devices = new Map<number, Device>();
   #tag = 0;
   #session = 0;
 
-  constructor(limits: Partial<UserSettings> = {}, traits?: StoreTraits) {
+  constructor(limits: Partial<UserActorSettings> = {}, traits?: StoreTraits) {
     this.limits = { ...testLimits, ...limits };
     this.disk = new Disk(openMemoryStore({ clock: this.clock }), traits);
     this.region = this.#start();
