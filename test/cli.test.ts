@@ -217,6 +217,9 @@ t.test('for eyes, start shows where it listens, the token commands and the first
     t.ok(shown.includes(line), line);
   }
   await child.stop();
+  const after = child.stdout().slice(shown.length);
+  t.match(after, /^\nStopping: [^\n]+\n/, 'stopping is a sentence, too');
+  t.ok(after.endsWith(`\nStopped. Everything is in ${data}.\n`), after);
 });
 
 t.test('what can’t start says so in one sentence, and touches nothing', async (t) => {

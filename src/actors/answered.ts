@@ -14,7 +14,7 @@ export interface Answered {
   /** Not yet in rows, oldest first. */
   unwritten: Remembered[];
   /** The newest ones that are in rows, and others that were looked for. */
-  recent: Remembered[];
+  recent: readonly Remembered[];
   /** Only the last one grows. Once they are read, what isn't in rows yet is in them, too. */
   filters: ClientIdFilters;
   /** Segments whose filters haven't been read yet; `filters` is empty until they are. */
@@ -22,7 +22,7 @@ export interface Answered {
   /** Ids in the last filter. */
   lastCount: number;
   /** Where in `unwritten` a segment begins. */
-  begins: number[];
+  begins: readonly number[];
   /** The lsn of the newest id that is in rows. */
   writtenThrough: number;
   /** Ids of the last segment with rows that are not yet in its filter's row. */
@@ -48,11 +48,11 @@ const FILTERS_BY_KEY_MAX = 8;
 
 export const emptyAnswered = (): Answered => ({
   unwritten: [],
-  recent: [],
+  recent: NONE,
   filters: new ClientIdFilters(),
   unread: 0,
   lastCount: 0,
-  begins: [],
+  begins: NONE,
   writtenThrough: 0,
   stale: 0,
   rebuilt: NONE,
@@ -70,7 +70,7 @@ function putInFilter(answered: Answered, clientId: ClientId, index: number): voi
   const { filters } = answered;
   if (filters.segments === 0 || answered.lastCount >= segmentIds(filters.segments - 1)) {
     filters.begin();
-    answered.begins.push(index);
+    answered.begins = [...answered.begins, index];
     answered.lastCount = 0;
   }
   filters.add(filters.segments - 1, clientId);
@@ -162,8 +162,8 @@ function* search(answered: Answered, user: UserId, clientId: ClientId, segments:
         for (const [id, conversation, kind, seq, lsn, at] of unpack(row.payload) as AnsweredRow) {
           if (id !== clientId) continue;
           // A user who only resends has nothing to derive, which would make room.
-          if (answered.recent.length >= 2 * RECENT_MAX) answered.recent = answered.recent.slice(-RECENT_MAX);
-          answered.recent.push({ clientId, conversation, kind, seq, lsn, at, settled: false });
+          const found = { clientId, conversation, kind, seq, lsn, at, settled: false };
+          answered.recent = [...answered.recent.slice(1 - 2 * RECENT_MAX), found];
           return;
         }
       }
@@ -200,7 +200,7 @@ export function deriveAnswered(
   answered.rebuilt = NONE;
   let segment = filters.segments - begins.length - 1;
   answered.unwritten = [];
-  answered.begins = [];
+  answered.begins = NONE;
   let from = 0;
   for (const to of begins) {
     if (to > from) writes.push(putIds(answered, user, epoch, segment, unwritten.slice(from, to)));

@@ -4,7 +4,7 @@ import type { Read, Row, Write } from '../storage/store.ts';
 import { pack, unpack } from './entry.ts';
 import { READ_ROWS } from './hosted-rows.ts';
 import { type ItemRow, itemOf, restoreItem, rowOf } from './item.ts';
-import type { User } from './user-state.ts';
+import { keepItem, type User } from './user-state.ts';
 
 /** More than this cost less as one range. */
 const LINES_BY_KEY_MAX = 64;
@@ -76,11 +76,11 @@ export function putPacked(user: User, epoch: number): Write {
 
 function takePacked(user: User, row: Row | undefined): void {
   if (row === undefined) return;
-  for (const [id, line] of unpack(row.payload) as PackedList) if (!user.items.has(id)) user.items.set(id, itemOf(id, line));
+  for (const [id, line] of unpack(row.payload) as PackedList) if (!user.items.has(id)) keepItem(user, itemOf(id, line));
   user.listComplete = true;
 }
 
 /** What is in memory is newer than its row. */
 function takeLines(user: User, rows: readonly Row[]): void {
-  for (const row of rows) if (!user.items.has(row.key as ConversationId)) user.items.set(row.key as ConversationId, restoreItem(row));
+  for (const row of rows) if (!user.items.has(row.key as ConversationId)) keepItem(user, restoreItem(row));
 }

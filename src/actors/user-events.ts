@@ -5,7 +5,16 @@ import { applyHosted, type HostEvent } from './host-events.ts';
 import type { NewRun, Run } from './inbox.ts';
 import { advance, moveRead, newItem } from './item.ts';
 import type { Asked, DeviceState, PresenceState, Visibility } from './messages.ts';
-import { type AwaitedPresence, changed, type Delivery, type Pending, type Session, sameSession, type User } from './user-state.ts';
+import {
+  type AwaitedPresence,
+  changed,
+  type Delivery,
+  keepItem,
+  type Pending,
+  type Session,
+  sameSession,
+  type User,
+} from './user-state.ts';
 
 /** Everything that changes a user's state. Only `received` and what hosts append are in logs; see `conclude` in user.ts. */
 export type UserEvent =
@@ -120,7 +129,7 @@ export function applyUser(user: User, event: UserEvent, settings: ApplySettings)
       const item = user.items.get(event.conversation) ?? (event.on ? newItem(event.conversation, 1) : undefined);
       if (item === undefined) break;
       item.peerHidden = event.on;
-      user.items.set(event.conversation, item);
+      keepItem(user, item);
       changed(user, event.conversation);
       break;
     }
@@ -184,7 +193,7 @@ function applyRest(user: User, event: UserEvent): void {
     case 'muted': {
       const item = user.items.get(event.conversation) ?? newItem(event.conversation, 1);
       item.mutedUntil = event.until;
-      user.items.set(event.conversation, item);
+      keepItem(user, item);
       changed(user, event.conversation);
       break;
     }
@@ -228,7 +237,7 @@ export function applyReceived(user: User, run: Run, own: NewRun['own'], cacheMax
       item = newItem(conversation, entry.seq);
       item.mutedUntil = mutedUntil;
       item.peerHidden = peerHidden;
-      user.items.set(conversation, item);
+      keepItem(user, item);
     }
     // A snapshot may reflect an event that is replayed after it.
     if (entry.seq > item.lastSeq) {

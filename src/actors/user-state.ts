@@ -63,8 +63,8 @@ export interface User {
   floor: number;
   /** The item rows reflect the inbox up to here. */
   reflects: number;
-  /** The lines of the conversation list that are in memory. */
-  readonly items: Map<ConversationId, Item>;
+  /** The lines of the conversation list that are in memory; `keepItem` adds one. */
+  items: ReadonlyMap<ConversationId, Item>;
   /** `items` holds the whole list. */
   listComplete: boolean;
   /** The row of the table `list` holds all lines as they are in theirs. */
@@ -110,12 +110,15 @@ export interface User {
   tailMarked: boolean;
 }
 
+/** A map takes as much memory as a connection's actor else has, and many users are loaded without one line. */
+const NO_ITEMS: ReadonlyMap<ConversationId, Item> = new Map();
+
 export const newUser = (id: UserId): User => ({
   id,
   lsn: 0,
   floor: 0,
   reflects: 0,
-  items: new Map(),
+  items: NO_ITEMS,
   listComplete: false,
   listPacked: false,
   unlisted: undefined,
@@ -144,6 +147,11 @@ export const newUser = (id: UserId): User => ({
   changed: false,
   tailMarked: false,
 });
+
+export function keepItem(user: User, item: Item): void {
+  if (user.items === NO_ITEMS) user.items = new Map();
+  (user.items as Map<ConversationId, Item>).set(item.id, item);
+}
 
 /** Notes that a line is to be written. */
 export function changed(user: User, conversation: ConversationId): void {

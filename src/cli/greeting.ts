@@ -12,6 +12,9 @@ export function tokenCommand(user: string, config: Config): string {
 const keeps = ({ store, data }: Config): string =>
   store === 'memory' ? 'keeps nothing: it forgets everything when it stops' : `keeps everything in ${data}`;
 
+export const farewell = ({ store, data }: Config): string =>
+  store === 'memory' ? 'The memory store has forgotten everything.' : `Everything is in ${data}.`;
+
 const everywhere = ({ listen: { host } }: Config): string =>
   host === '0.0.0.0' || host === '::' ? '\n(on all addresses of this machine; with --host 127.0.0.1 on this machine alone)' : '';
 

@@ -3,7 +3,7 @@ import { type Flags, loadConfig } from '../config-load.ts';
 import type { Log } from '../log.ts';
 import { openLog } from '../log-output.ts';
 import { type Node, startNode } from '../main.ts';
-import { greeting, tokenCommand } from './greeting.ts';
+import { farewell, greeting, tokenCommand } from './greeting.ts';
 
 /** Ctrl-C reaches a node under `npm start` twice, from the terminal and from npm: that is one wish. */
 const SAME_WISH_MS = 500;
@@ -17,7 +17,9 @@ export async function start(flags: Flags): Promise<void> {
   const log = openLog({ level: config.log.level, format: text ? 'text' : 'json', now: Date.now }, process.stdout);
   dieOnBugs(log);
   const starting = startNode({ config, log, secret: process.env['PARLEY_SECRET'] || undefined });
-  stopOnSignals(starting, config, log);
+  // For eyes only: who reads JSON has the log.
+  const say = (line: string): unknown => text && process.stdout.write(`${line}\n`);
+  stopOnSignals(starting, config, log, say);
   const node = await starting;
   if (config.store === 'memory') log.warn('memory-store', { advice: 'everything is forgotten when the node stops' });
   if (!config.rates.on) log.warn('limits-off', { advice: 'nobody’s rate is limited: for benches and tests only' });
@@ -38,7 +40,7 @@ function dieOnBugs(log: Log): void {
   });
 }
 
-function stopOnSignals(starting: Promise<Node>, config: Config, log: Log): void {
+function stopOnSignals(starting: Promise<Node>, config: Config, log: Log, say: (line: string) => unknown): void {
   let askedAt: number | undefined;
   const ask = (signal: string): void => {
     const now = performance.now();
@@ -48,6 +50,7 @@ function stopOnSignals(starting: Promise<Node>, config: Config, log: Log): void 
       process.exit(1);
     }
     askedAt = now;
+    say('\nStopping: what is under way is finished first. Ctrl-C once more stops at once.');
     setTimeout(() => {
       log.error('stuck', { advice: 'what was acknowledged is stored; the rest is given up' });
       process.exit(1);
@@ -57,6 +60,7 @@ function stopOnSignals(starting: Promise<Node>, config: Config, log: Log): void 
   const stop = async (signal: string): Promise<void> => {
     const node = await starting.catch(() => undefined); // it says itself why it didn't start
     await node?.stop(signal);
+    if (node !== undefined) say(`Stopped. ${farewell(config)}`);
     process.exit(node === undefined ? 1 : 0);
   };
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => ask(signal));
