@@ -7,7 +7,7 @@ import type { Answer } from './messages.ts';
 
 /**
  * A user's index of the client ids of its own sends, kept as long as the entries. The newest are in memory.
- * The rest are rows of the table `answered`, in blocks by segment of up to `SEGMENT_IDS_MAX` ids; a Bloom
+ * The rest are rows of the table `answered`, in blocks by segment (see client-id-filter.ts); a Bloom
  * filter per segment says which may hold an id, so that a new id (nearly all are) costs no read.
  */
 export interface Answered {
@@ -216,6 +216,7 @@ export function deriveAnswered(
     writes.push(putFilter(answered, user, epoch, segment, answered.lastCount));
     answered.stale = 0;
   }
+  if (unwritten.length === 0) return writes;
   const recent = [...answered.recent, ...unwritten];
   const kept = recent.slice(-RECENT_MAX);
   answered.recent = [...recent.slice(0, -RECENT_MAX).filter(({ clientId, settled }) => !settled && awaited(clientId)), ...kept];

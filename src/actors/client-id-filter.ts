@@ -2,7 +2,10 @@ import { assert } from '../assert.ts';
 
 /** 32 bits an id and 8 probes: of new ids 20 in a million are said to be in a full segment, and cost a read of it. */
 const BYTES_PER_ID = 4;
-/** All bits of one id are in one block, which is a line of the processor's cache (Putze, Sanders and Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007). */
+/**
+ * All bits of one id are in one block, which is a line of the processor's cache (Putze, Sanders and Singler, "Cache-, Hash- and
+ * Space-Efficient Bloom Filters", 2007).
+ */
 const BLOCK_BYTES = 64;
 const BLOCK_BITS = 512;
 const PROBE_BITS = 9;
@@ -69,42 +72,27 @@ export class ClientIdFilters {
   }
 
   add(segment: number, id: string): void {
-    const [one, two] = hashes(id);
-    const block = blockAt(segment, one);
+    const block = blockAt(segment, probe(id));
     const bytes = this.#bytes;
-    let word = two;
-    for (let probe = 0, shift = 0; probe < PROBES; probe++, shift += PROBE_BITS) {
-      if (shift === WORD_BITS) {
-        word = nextWord(word, one);
-        shift = 0;
-      }
-      const bit = (word >>> shift) & (BLOCK_BITS - 1);
-      bytes[block + (bit >>> 3)] = (bytes[block + (bit >>> 3)] as number) | (1 << (bit & 7));
-    }
+    for (const bit of probed) bytes[block + (bit >>> 3)] = (bytes[block + (bit >>> 3)] as number) | (1 << (bit & 7));
   }
 
   /** The segments that may hold `id`; undefined: none does. */
   holding(id: string): number[] | undefined {
-    const [one, two] = hashes(id);
+    const hash = probe(id);
     let segments: number[] | undefined;
     for (let segment = 0; segment < this.#segments; segment++) {
-      if (!this.#mayHold(segment, one, two)) continue;
+      if (!this.#mayHold(blockAt(segment, hash))) continue;
       segments ??= [];
       segments.push(segment);
     }
     return segments;
   }
 
-  #mayHold(segment: number, one: number, two: number): boolean {
-    const block = blockAt(segment, one);
+  #mayHold(block: number): boolean {
     const bytes = this.#bytes;
-    let word = two;
-    for (let probe = 0, shift = 0; probe < PROBES; probe++, shift += PROBE_BITS) {
-      if (shift === WORD_BITS) {
-        word = nextWord(word, one);
-        shift = 0;
-      }
-      const bit = (word >>> shift) & (BLOCK_BITS - 1);
+    for (let i = 0; i < PROBES; i++) {
+      const bit = probed[i] as number;
       if (((bytes[block + (bit >>> 3)] as number) & (1 << (bit & 7))) === 0) return false;
     }
     return true;
@@ -120,15 +108,29 @@ const nextWord = (word: number, hash: number): number => {
   return mixed ^ (mixed >>> 13);
 };
 
-/** Two hashes of one id: FNV-1a (Fowler, Noll and Vo), and one with the multiplier of MurmurHash2 (Appleby). */
-function hashes(id: string): [number, number] {
+/** The bits of the last id that `probe` was asked for: in every segment the same ones of its block. */
+const probed = new Uint16Array(PROBES);
+
+/**
+ * Puts the bits of an id into `probed`; returns the hash that says in which block they are. Two hashes: FNV-1a (Fowler, Noll
+ * and Vo), and one with the multiplier of MurmurHash2 (Appleby).
+ */
+function probe(id: string): number {
   let one = 0x811c9dc5;
-  let two = 0x9747b28c;
+  let word = 0x9747b28c;
   for (let i = 0; i < id.length; i++) {
     const code = id.charCodeAt(i);
     one = Math.imul(one ^ code, 0x01000193);
-    two = Math.imul(two ^ code, 0x5bd1e995);
-    two ^= two >>> 15;
+    word = Math.imul(word ^ code, 0x5bd1e995);
+    word ^= word >>> 15;
   }
-  return [one ^ (one >>> 16), two];
+  one ^= one >>> 16;
+  for (let i = 0, shift = 0; i < PROBES; i++, shift += PROBE_BITS) {
+    if (shift === WORD_BITS) {
+      word = nextWord(word, one);
+      shift = 0;
+    }
+    probed[i] = (word >>> shift) & (BLOCK_BITS - 1);
+  }
+  return one;
 }

@@ -6,7 +6,8 @@ import { type FrameLimits, Oversize, tooManyFrames } from './codec.ts';
 /**
  * Reads client frames from msgpack. It makes no more of a message than frames have: strings, numbers, lists of
  * them, and a body that is checked where it lies and copied, so a `send` is neither taken apart nor put together
- * again; of a body integers of 64 bits are made doubles first, in the bytes of the message. Anything else is stepped over without recursion, whatever its depth.
+ * again; integers of 64 bits in it are made doubles first, in the bytes of the message. Anything else is stepped
+ * over without recursion, whatever its depth.
  */
 
 /** A value no field may have: binary, an extension, or a map where none belongs. */
@@ -223,7 +224,10 @@ function field(): unknown {
   return list;
 }
 
-/** What was read as an integer of 64 bits goes on as a double, which has as many bytes: many decoders make such integers something else than a number. */
+/**
+ * What was just read as an integer of 64 bits goes on as a double, which has as many bytes: many decoders make such
+ * integers something else than a number.
+ */
 function asDouble(value: number): void {
   bytes[at - 9] = 0xcb;
   bytes.writeDoubleBE(value, at - 8);
