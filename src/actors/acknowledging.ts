@@ -7,7 +7,7 @@ import { unpackRuns } from './inbox.ts';
 import type { Item } from './item.ts';
 import type { SessionCommand } from './messages.ts';
 import type { UserEvent } from './user-events.ts';
-import type { Delivery, User } from './user-state.ts';
+import { addDelivery, type Deliveries, type User } from './user-state.ts';
 
 type Ack = Extract<SessionCommand, { kind: 'ack' }>;
 
@@ -38,14 +38,14 @@ export function recall(user: User, cursor: number): Reading<void> | undefined {
 
 /** One's own entries too: where they are the last of a conversation, they cover those of others before them. */
 function* recallEvents(user: User, through: number): Reading<void> {
-  const deliveries: Delivery[] = [];
+  const deliveries: Deliveries[] = [];
   for (let after = user.acknowledged; after < through; ) {
     const [rows] = (yield [{ kind: 'forward', log: 'inbox', of: user.id, after, through, limit: READ_ROWS }]) as [readonly Row[]];
     for (const { payload, first } of rows) {
       for (const { batch, firstLsn } of unpackRuns(payload, first)) {
         for (const [i, { seq }] of batch.entries.entries()) {
           const lsn = firstLsn + i;
-          if (lsn > after && lsn <= through) deliveries.push({ lsn, conversation: batch.conversation, seq });
+          if (lsn > after && lsn <= through) addDelivery(deliveries, lsn, batch.conversation, seq);
         }
       }
     }
@@ -69,11 +69,11 @@ export function decideAck(user: User, command: Ack): Outcome<UserEvent> {
   return { events: [{ kind: 'acknowledged', cursor, marks }], effects };
 }
 
-function noteAll(marks: Map<ConversationId, number>, user: User, deliveries: readonly Delivery[], cursor: number): void {
-  for (const { lsn, conversation, seq } of deliveries) {
+function noteAll(marks: Map<ConversationId, number>, user: User, deliveries: readonly Deliveries[], cursor: number): void {
+  for (const { lsn, conversation, seq, count } of deliveries) {
     if (lsn > cursor) break;
     const item = user.items.get(conversation);
-    if (item !== undefined) note(marks, item, seq);
+    if (item !== undefined) note(marks, item, seq + Math.min(count - 1, cursor - lsn));
   }
 }
 

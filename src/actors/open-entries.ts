@@ -1,6 +1,7 @@
 import type { Address } from '../cluster/actor.ts';
 import type { ClientId, UserId } from '../ids.ts';
 import { NumberedQueue } from '../numbered-queue.ts';
+import { SmallMap } from '../small-map.ts';
 import type { Entry } from './entry.ts';
 
 /** Who an entry goes to; replaced, never changed. */
@@ -22,7 +23,7 @@ export interface OpenEntry {
 /** The open entries of a conversation, by seq and by what their senders call them. */
 export class OpenEntries {
   readonly #bySeq = new NumberedQueue<OpenEntry>();
-  readonly #byClientId = new Map<ClientId, OpenEntry>();
+  readonly #byClientId = new SmallMap<ClientId, OpenEntry>();
 
   get size(): number {
     return this.#bySeq.size;

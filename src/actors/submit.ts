@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { Effect, Moment, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { type ClientId, type ConversationId, type GroupId, groupConversation, nameFor, type UserId } from '../ids.ts';
+import { SmallMap } from '../small-map.ts';
 import { answerTo } from './answered.ts';
 import { alarm, answer, errorFrame, tellHost } from './effects.ts';
 import type { Answer, Asked, MemberCommand, MessengerLimits, SentFrame, SessionCommand, UserActorSettings } from './messages.ts';
@@ -108,14 +109,17 @@ export function decideRefused(user: User, command: Extract<MemberCommand, { kind
 }
 
 /** Submissions whose requests may have been lost: a resend asks their hosts again at once. */
-export const askedAgain = (pending: ReadonlyMap<ClientId, Pending>): Map<ClientId, Pending> =>
-  new Map([...pending].map(([clientId, one]) => [clientId, { ...one, perhapsLost: true, answer: undefined }]));
+export function askedAgain(pending: SmallMap<ClientId, Pending>): SmallMap<ClientId, Pending> {
+  const again = new SmallMap<ClientId, Pending>();
+  for (const [clientId, one] of pending.entries()) again.set(clientId, { ...one, perhapsLost: true, answer: undefined });
+  return again;
+}
 
 /** Forgets submissions whose answer was lost; asks to be called again while there are any. */
 export function expirePending(user: User, { steady }: Moment, limits: MessengerLimits, events: UserEvent[], effects: Effect[]): void {
   if (user.pending === undefined || user.pending.size === 0) return;
   const old: ClientId[] = [];
-  for (const [clientId, pending] of user.pending) {
+  for (const [clientId, pending] of user.pending.entries()) {
     if (steady - pending.since < limits.pendingKeptMs) break;
     old.push(clientId);
   }

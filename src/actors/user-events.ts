@@ -1,4 +1,5 @@
 import type { ClientId, ConversationId, UserId } from '../ids.ts';
+import { SmallMap } from '../small-map.ts';
 import { type Remembered, remember } from './answered.ts';
 import type { Entry } from './entry.ts';
 import { applyHosted, type HostEvent } from './host-events.ts';
@@ -7,9 +8,11 @@ import { advance, moveRead, newItem } from './item.ts';
 import type { Asked, DeviceState, PresenceState, Visibility } from './messages.ts';
 import {
   type AwaitedPresence,
+  addDelivery,
   changed,
-  type Delivery,
+  type Deliveries,
   keepItem,
+  lastLsn,
   type Pending,
   type Session,
   sameSession,
@@ -55,7 +58,7 @@ export type UserEvent =
 /** A submission, or where none waits only what it was answered with. */
 type Settled = { readonly answer: Remembered | undefined };
 
-/** What acknowledgements behind this many events cover is read back. */
+/** What acknowledgements behind this many runs of events cover is read back. */
 const UNDELIVERED_MAX = 512;
 
 /** Watches that may wait for their first presences at once; their sessions gave up on older ones. */
@@ -81,7 +84,7 @@ export function applyUser(user: User, event: UserEvent, settings: ApplySettings)
       applyReceived(user, event, event.own, settings.cacheEntriesMax);
       break;
     case 'submitted':
-      user.pending ??= new Map();
+      user.pending ??= new SmallMap();
       user.pending.set(event.clientId, event.pending);
       break;
     case 'joined-in':
@@ -243,7 +246,7 @@ export function applyReceived(user: User, run: Run, own: NewRun['own'], cacheMax
     if (entry.seq > item.lastSeq) {
       advance(item, entry, lsn, user.id, cacheMax);
     }
-    if (entry.from !== user.id) noteUndelivered(user, { lsn, conversation, seq: entry.seq });
+    if (entry.from !== user.id) noteUndelivered(user, lsn, conversation, entry.seq);
     // Of their own entries nobody tells anybody that they have them.
     else if (user.acknowledged === lsn - 1) user.acknowledged = lsn;
     if (entry.from === user.id && lsn > user.reflects) {
@@ -260,12 +263,12 @@ export function applyReceived(user: User, run: Run, own: NewRun['own'], cacheMax
   changed(user, conversation);
 }
 
-function noteUndelivered(user: User, delivery: Delivery): void {
-  if (delivery.lsn <= user.acknowledged) return;
-  user.undelivered.push(delivery);
+function noteUndelivered(user: User, lsn: number, conversation: ConversationId, seq: number): void {
+  if (lsn <= user.acknowledged) return;
+  addDelivery(user.undelivered, lsn, conversation, seq);
   if (user.undelivered.length <= UNDELIVERED_MAX) return;
-  const dropped = user.undelivered.splice(0, UNDELIVERED_MAX / 2);
-  user.undeliveredAfter = dropped.at(-1)?.lsn ?? user.undeliveredAfter;
+  const dropped = user.undelivered.splice(0, UNDELIVERED_MAX / 2).at(-1);
+  if (dropped !== undefined) user.undeliveredAfter = lastLsn(dropped);
 }
 
 function removeSession(user: User, session: Session, at: number): void {
@@ -284,12 +287,12 @@ function removeSession(user: User, session: Session, at: number): void {
 function applyAcknowledged(user: User, cursor: number, marks: ReadonlyMap<ConversationId, number>): void {
   user.acknowledged = cursor;
   if (user.recalled !== undefined) {
-    const deliveries = user.recalled.deliveries.filter(({ lsn }) => lsn > cursor);
+    const deliveries = user.recalled.deliveries.filter((run) => lastLsn(run) > cursor);
     user.recalled = deliveries.length === 0 ? undefined : { ...user.recalled, deliveries };
   }
   let done = 0;
-  while (done < user.undelivered.length && (user.undelivered[done]?.lsn ?? 0) <= cursor) done += 1;
-  user.undelivered = done === user.undelivered.length ? [] : user.undelivered.slice(done);
+  while (done < user.undelivered.length && lastLsn(user.undelivered[done] as Deliveries) <= cursor) done += 1;
+  if (done > 0) user.undelivered.splice(0, done);
   for (const [conversation, seq] of marks) {
     const item = user.items.get(conversation);
     if (item === undefined) continue;

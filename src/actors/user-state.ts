@@ -1,5 +1,6 @@
 import type { SessionAddress } from '../cluster/actor.ts';
 import type { ClientId, ConversationId, DeviceId, UserId } from '../ids.ts';
+import type { SmallMap } from '../small-map.ts';
 import { type Answered, emptyAnswered, type Remembered } from './answered.ts';
 import type { EntryKind } from './entry.ts';
 import type { Hosted } from './hosted.ts';
@@ -48,10 +49,22 @@ export interface AwaitedPresence extends Asked {
   readonly users: Set<UserId>;
 }
 
-export interface Delivery {
+/** Events of one conversation whose lsns and seqs follow one another, from these on. */
+export interface Deliveries {
   readonly lsn: number;
   readonly conversation: ConversationId;
   readonly seq: number;
+  count: number;
+}
+
+export const lastLsn = ({ lsn, count }: Deliveries): number => lsn + count - 1;
+
+/** Adds what comes after all that is there. */
+export function addDelivery(deliveries: Deliveries[], lsn: number, conversation: ConversationId, seq: number): void {
+  const last = deliveries.at(-1);
+  const follows = last !== undefined && last.lsn + last.count === lsn && last.seq + last.count === seq;
+  if (follows && last.conversation === conversation) last.count += 1;
+  else deliveries.push({ lsn, conversation, seq, count: 1 });
 }
 
 /** Everything a user's actor knows. What few users need is made when it is needed. */
@@ -75,13 +88,13 @@ export interface User {
   changedItems: Set<ConversationId> | undefined;
   readonly answered: Answered;
   sessions: Session[];
-  pending: Map<ClientId, Pending> | undefined;
+  pending: SmallMap<ClientId, Pending> | undefined;
   hosted: Map<ConversationId, Hosted> | undefined;
   /** Others' events that no device has acknowledged, of those after `undeliveredAfter`. */
-  undelivered: Delivery[];
+  undelivered: Deliveries[];
   undeliveredAfter: number;
   /** What was read of those before `undeliveredAfter`: after `acknowledged` through this lsn. */
-  recalled: { readonly through: number; readonly deliveries: readonly Delivery[] } | undefined;
+  recalled: { readonly through: number; readonly deliveries: readonly Deliveries[] } | undefined;
   /** All events up to this one were acknowledged; those between it and `undeliveredAfter` have to be looked for. */
   acknowledged: number;
   /** The same as of the last snapshot, which the marks that were made until then are in. */
