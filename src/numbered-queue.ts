@@ -1,5 +1,7 @@
 /** Where emptied places are given back: below this many nothing is moved. */
 const COMPACT_AT = 32;
+/** An empty queue keeps so many. */
+const PLACES_KEPT = 64;
 
 /**
  * Items under ascending numbers, nearly all of them consecutive and taken from the front: found by their place
@@ -7,16 +9,18 @@ const COMPACT_AT = 32;
  */
 export class NumberedQueue<Item> {
   private numbers: number[] = [];
-  private items: Item[] = [];
+  private items: (Item | undefined)[] = [];
+  /** Items lie from `head` to `tail`; the places around them are kept, so that none are asked for whenever it was empty. */
   private head = 0;
+  private tail = 0;
 
   get size(): number {
-    return this.items.length - this.head;
+    return this.tail - this.head;
   }
 
   /** The lowest number. */
   get first(): number | undefined {
-    return this.numbers[this.head];
+    return this.head === this.tail ? undefined : this.numbers[this.head];
   }
 
   /** The item with the lowest number. */
@@ -26,8 +30,8 @@ export class NumberedQueue<Item> {
 
   /** `number` must be above all that are there. */
   push(number: number, item: Item): void {
-    this.numbers.push(number);
-    this.items.push(item);
+    this.numbers[this.tail] = number;
+    this.items[this.tail++] = item;
   }
 
   get(number: number): Item | undefined {
@@ -41,32 +45,30 @@ export class NumberedQueue<Item> {
     if (place > this.head) {
       this.numbers.splice(place, 1);
       this.items.splice(place, 1);
+      this.tail -= 1;
       return;
     }
-    this.items[place] = undefined as Item;
-    this.head += 1;
-    if (this.head === this.items.length) {
-      this.numbers.length = 0;
-      this.items.length = 0;
-      this.head = 0;
-    } else if (this.head >= COMPACT_AT && this.head * 2 > this.items.length) {
-      this.numbers = this.numbers.slice(this.head);
-      this.items = this.items.slice(this.head);
+    this.items[this.head++] = undefined;
+    if (this.head === this.tail && this.tail <= PLACES_KEPT) this.head = this.tail = 0;
+    else if (this.head >= COMPACT_AT && this.head * 2 > this.tail) {
+      this.numbers = this.numbers.slice(this.head, this.tail);
+      this.items = this.items.slice(this.head, this.tail);
+      this.tail -= this.head;
       this.head = 0;
     }
   }
 
   /** In ascending order. What is there now: the queue may change meanwhile. */
   values(): Item[] {
-    return this.items.slice(this.head);
+    return this.items.slice(this.head, this.tail) as Item[];
   }
 
   private placeOf(number: number): number {
     const { numbers } = this;
     let low = this.head;
-    if (low === numbers.length) return -1;
+    if (low === this.tail) return -1;
     // Where numbers are missing, the item is nearer to the front.
-    let high = Math.min(low + number - (numbers[low] as number), numbers.length - 1);
+    let high = Math.min(low + number - (numbers[low] as number), this.tail - 1);
     while (low <= high) {
       if (numbers[high] === number) return high;
       const middle = (low + high) >>> 1;

@@ -1,3 +1,4 @@
+import { appended } from '../appended.ts';
 import type { Effect, Moment, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { isGroup, nameFor, peerOf, type UserId } from '../ids.ts';
@@ -102,35 +103,36 @@ function decidePost(
   }
   // `at` never runs backwards within a conversation, whatever the system's clock does.
   const entry = packEntry(hosted.lastSeq + 1, from, Math.max(now.wall, hosted.lastAt), kind, clientId, body);
-  const effects: Effect[] = [];
+  let effects: Effect[] | undefined;
   // Nobody else is waited for: the sender is alone, or all the others lag.
-  if (!roster.some(({ id }) => id !== from && hosted.members.get(id as UserId)?.lagging !== true))
-    effects.push(settled(hosted, from, [entry]));
+  if (!roster.some(({ id }) => id !== from && hosted.members.get(id as UserId)?.lagging !== true)) {
+    effects = [settled(hosted, from, [entry])];
+  }
   // With entries open already, an alarm is on its way.
-  if (hosted.open.size === 0) effects.push(alarm(limits.redeliverMs));
-  return { events: [{ kind: 'posted', hosted, entry, roster, at: now.steady }], effects };
+  if (hosted.open.size === 0) effects = appended(effects, alarm(limits.redeliverMs));
+  return { events: [{ kind: 'posted', hosted, entry, roster, at: now.steady }], effects: effects ?? NOTHING };
 }
 
 function decideConfirm(hosted: Hosted, user: UserId, seq: number, limits: MessengerLimits): Outcome<HostEvent> {
   const member = hosted.members.get(user);
   if (member === undefined || seq <= member.confirmed) return SILENCE;
-  const effects: Effect[] = [];
+  let effects: Effect[] | undefined;
   if (!member.lagging) {
     // One command for each run of entries of the same sender.
-    let run: Entry[] = [];
+    let run: Entry[] | undefined;
     for (let at = firstOwed(hosted, member); at <= seq; at++) {
       const open = hosted.open.get(at);
       if (open === undefined || open.waiting !== 1 || open.entry.from === user || !owes(open, user, member)) continue;
       const { entry } = open;
-      if (run.length > 0 && run[0]?.from !== entry.from) {
-        effects.push(settled(hosted, (run[0] as Entry).from, run));
-        run = [];
+      if (run !== undefined && run[0]?.from !== entry.from) {
+        effects = appended(effects, settled(hosted, (run[0] as Entry).from, run));
+        run = undefined;
       }
-      run.push(entry);
+      run = appended(run, entry);
     }
-    if (run[0] !== undefined) effects.push(settled(hosted, run[0].from, run));
-  } else if (seq < hosted.lastSeq) effects.push(redeliver(hosted, user, seq, limits));
-  return { events: [{ kind: 'confirmed', hosted, user, seq: Math.min(seq, hosted.lastSeq) }], effects };
+    if (run !== undefined) effects = appended(effects, settled(hosted, (run[0] as Entry).from, run));
+  } else if (seq < hosted.lastSeq) effects = [redeliver(hosted, user, seq, limits)];
+  return { events: [{ kind: 'confirmed', hosted, user, seq: Math.min(seq, hosted.lastSeq) }], effects: effects ?? NOTHING };
 }
 
 function decideMark(

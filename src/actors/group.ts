@@ -1,6 +1,6 @@
-import type { ActorKind, Effect } from '../cluster/actor.ts';
+import type { ActorKind } from '../cluster/actor.ts';
 import { type GroupId, groupConversation } from '../ids.ts';
-import type { Write } from '../storage/store.ts';
+import { ConclusionDraft } from './conclusion-draft.ts';
 import { carryMarks, decideHostAlarm, decideHosted, lastAnnouncements } from './conversation.ts';
 import { refuse } from './effects.ts';
 import { applyHosted, concludeHosted, type HostEvent, hostedIdle } from './host-events.ts';
@@ -21,10 +21,9 @@ export function groupActor(limits: MessengerLimits): ActorKind<Hosted, GroupComm
       command.kind === 'alarm' ? decideHostAlarm(group, now, limits) : decideHosted(group, command, now, limits),
     apply: (_group, event) => applyHosted(event),
     conclude(_group, events, epoch) {
-      const writes: Write[] = [];
-      const effects: Effect[] = [];
-      concludeHosted(events, epoch, writes, effects);
-      return { writes, effects };
+      const draft = new ConclusionDraft();
+      concludeHosted(events, epoch, draft);
+      return draft;
     },
     refuse,
     vital: () => false,

@@ -1,6 +1,6 @@
-import type { Effect } from '../cluster/actor.ts';
 import type { UserId } from '../ids.ts';
-import { splitAt, type Write } from '../storage/store.ts';
+import { splitAt } from '../storage/store.ts';
+import type { ConclusionDraft } from './conclusion-draft.ts';
 import { firstOwed, owes, summaryOf } from './delivering.ts';
 import { tellMember } from './effects.ts';
 import { type Batch, batchOf, type Entry } from './entry.ts';
@@ -112,16 +112,16 @@ function closeIfDone(hosted: Hosted, open: OpenEntry): void {
 }
 
 /** At the end of a turn: the rows of what was posted, and each member told of it. */
-export function concludeHosted(events: readonly HostEvent[], epoch: number, writes: Write[], effects: Effect[]): void {
+export function concludeHosted(events: readonly HostEvent[], epoch: number, draft: ConclusionDraft): void {
   for (let at = 0; at < events.length; ) {
     const event = events[at] as HostEvent;
-    if (event.kind === 'barred') writes.push(putHost(event.hosted, epoch));
+    if (event.kind === 'barred') draft.write(putHost(event.hosted, epoch));
     else if (event.kind === 'lagged') {
       const member = event.hosted.members.get(event.user);
-      if (member !== undefined) writes.push(putMember(event.hosted, event.user, member, epoch));
+      if (member !== undefined) draft.write(putMember(event.hosted, event.user, member, epoch));
     } else if (event.kind === 'posted') {
       const run = runFrom(events, at);
-      fanOut(event.hosted, event.roster, batchOf(event.hosted.id, run), epoch, writes, effects);
+      fanOut(event.hosted, event.roster, batchOf(event.hosted.id, run), epoch, draft);
       at += run.length;
       continue;
     }
@@ -142,19 +142,19 @@ function runFrom(events: readonly HostEvent[], at: number): Entry[] {
   return run;
 }
 
-function fanOut(hosted: Hosted, roster: Roster, batch: Batch, epoch: number, writes: Write[], effects: Effect[]): void {
+function fanOut(hosted: Hosted, roster: Roster, batch: Batch, epoch: number, draft: ConclusionDraft): void {
   const first = (batch.entries[0] as Entry).seq;
   const last = first + batch.entries.length - 1;
-  writes.push({ kind: 'append', log: 'conversation', of: hosted.id, first, last, epoch, payload: batch.packed });
+  draft.write({ kind: 'append', log: 'conversation', of: hosted.id, first, last, epoch, payload: batch.packed });
   if (!hosted.tailMarked) {
     hosted.tailMarked = true;
-    writes.push(putHost(hosted, epoch));
+    draft.write(putHost(hosted, epoch));
   }
   const summary = summaryOf(hosted);
   const later: MemberCommand = { kind: 'deliver', batch, previous: first - 1, summary };
   for (const address of roster) {
     const starts = previousOf(hosted.members.get(address.id as UserId), first) === 0;
-    effects.push(tellMember(address, starts ? { kind: 'deliver', batch, previous: 0, summary } : later, 'ordered'));
+    draft.tell(tellMember(address, starts ? { kind: 'deliver', batch, previous: 0, summary } : later, 'ordered'));
   }
 }
 

@@ -1,8 +1,10 @@
+import { appended } from '../appended.ts';
 import type { Effect, Reading } from '../cluster/actor.ts';
 import type { ConversationId, UserId } from '../ids.ts';
 import { nameFor } from '../ids.ts';
 import { POSITIONS_PER_PARTITION, type Row, splitAt, type Write } from '../storage/store.ts';
 import { userAddress } from './addresses.ts';
+import type { ConclusionDraft } from './conclusion-draft.ts';
 import { answer, push, tellMember } from './effects.ts';
 import { type Batch, batchOf, type Entry, pack, unpack, unpackEntries } from './entry.ts';
 import type { Asked, GroupSummary, ServerFrame } from './messages.ts';
@@ -34,16 +36,20 @@ const RUN_HEAD_BYTES = 4;
  * a packed `[title, members, asOf]` and that, and the packed entries.
  */
 export function packRuns(runs: readonly Run[]): Uint8Array {
-  const summaries = runs.map(({ summary }) => (summary === undefined ? undefined : pack([summary.title, summary.members, summary.asOf])));
+  let summaries: Uint8Array[] | undefined;
   let bytes = 0;
-  runs.forEach(({ batch }, index) => {
-    const summary = summaries[index];
-    bytes += RUN_HEAD_BYTES + batch.conversation.length + (summary === undefined ? 0 : 2 + summary.length) + batch.packed.length;
-  });
+  for (const { batch, summary } of runs) {
+    bytes += RUN_HEAD_BYTES + batch.conversation.length + batch.packed.length;
+    if (summary === undefined) continue;
+    const packed = pack([summary.title, summary.members, summary.asOf]);
+    summaries = appended(summaries, packed);
+    bytes += 2 + packed.length;
+  }
   const payload = Buffer.allocUnsafe(bytes);
   let at = 0;
-  runs.forEach(({ batch, starts }, index) => {
-    const summary = summaries[index];
+  for (const run of runs) {
+    const { batch, starts } = run;
+    const summary = run.summary === undefined ? undefined : summaries?.shift();
     payload[at++] = (starts ? STARTS : 0) | (summary === undefined ? 0 : SUMMARY);
     payload[at++] = batch.conversation.length;
     at += payload.write(batch.conversation, at, 'latin1');
@@ -55,7 +61,7 @@ export function packRuns(runs: readonly Run[]): Uint8Array {
     }
     payload.set(batch.packed, at);
     at += batch.packed.length;
-  });
+  }
   return payload;
 }
 
@@ -105,14 +111,27 @@ export function runAfter(run: Run, lsn: number): Run | undefined {
   return { batch: batchOf(run.batch.conversation, entries), firstLsn: lsn + 1, starts: false, summary: run.summary };
 }
 
-/** The rows of what was received in a turn: as few as the bounds of a row allow. */
-export function inboxRows(user: UserId, runs: readonly Run[], epoch: number): Write[] {
+/** The rows of what was received in a turn: as few as the bounds of a row allow, nearly always one. */
+export function inboxRows(user: UserId, runs: readonly Run[], epoch: number): readonly Write[] {
+  const begin = (runs[0] as Run).firstLsn;
+  const { firstLsn, batch } = runs.at(-1) as Run;
+  const end = firstLsn + batch.entries.length - 1;
+  if (end <= splitAt(begin)) return [inboxRow(user, runs, begin, end, epoch)];
+  return splitRows(user, runs, epoch);
+}
+
+function inboxRow(of: UserId, runs: readonly Run[], first: number, last: number, epoch: number): Write {
+  const payload = packRuns(runs);
+  return { kind: 'append', log: 'inbox', of, first, last, epoch, payload };
+}
+
+function splitRows(user: UserId, runs: readonly Run[], epoch: number): Write[] {
   const writes: Write[] = [];
   let row: Run[] = [];
   let first = 0;
   let next = 0;
   const close = (): void => {
-    if (row.length > 0) writes.push({ kind: 'append', log: 'inbox', of: user, first, last: next - 1, epoch, payload: packRuns(row) });
+    if (row.length > 0) writes.push(inboxRow(user, row, first, next - 1, epoch));
     row = [];
   };
   for (let run of runs) {
@@ -140,7 +159,7 @@ export function inboxRows(user: UserId, runs: readonly Run[], epoch: number): Wr
 }
 
 /** One `events` frame per run and live session; a session's own entries apart, so that `sent` can take their place. */
-export function tellSessions(user: User, runs: readonly NewRun[], effects: Effect[]): void {
+export function tellSessions(user: User, runs: readonly NewRun[], draft: ConclusionDraft): void {
   for (const session of user.sessions) {
     if (!session.live) continue;
     for (const run of runs) {
@@ -153,7 +172,7 @@ export function tellSessions(user: User, runs: readonly NewRun[], effects: Effec
         else while (to < entries.length && sentBy(session, run.own[to]) === own) to += 1;
         const batch = from === 0 && to === entries.length ? run.batch : batchOf(run.batch.conversation, entries.slice(from, to));
         const frame: ServerFrame = { type: 'events', firstLsn: run.firstLsn + from, conversation: name, batch, own };
-        effects.push(push(session.address, frame));
+        draft.tell(push(session.address, frame));
         from = to;
       }
     }

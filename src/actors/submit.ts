@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { appended } from '../appended.ts';
 import type { Effect, Moment, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { type ClientId, type ConversationId, type GroupId, groupConversation, nameFor, type UserId } from '../ids.ts';
@@ -67,29 +68,37 @@ const newGroup = (secret: string, user: UserId, clientId: ClientId): Conversatio
   groupConversation(createHmac('sha256', secret).update(`group ${user} ${clientId}`).digest('base64url').slice(0, 16) as GroupId);
 
 export function decideSettled(user: User, command: Extract<MemberCommand, { kind: 'settled' }>): Outcome<UserEvent> {
-  const events: UserEvent[] = [];
-  const effects: Effect[] = [];
+  let events: UserEvent[] | undefined;
+  let effects: Effect[] | undefined;
   for (const { clientId } of command.entries) {
     const pending = user.pending?.get(clientId);
     const given = pending?.answer ?? answerTo(user.answered, clientId);
     if (given !== undefined) {
-      if (pending !== undefined) answers(user.id, clientId, pending, given, effects);
-      events.push({ kind: 'answered', clientId, settled: pending?.answer === undefined ? { answer: given } : pending });
+      if (pending !== undefined) effects = answers(user.id, clientId, pending, given, effects);
+      events = appended(events, { kind: 'answered', clientId, settled: pending?.answer === undefined ? { answer: given } : pending });
     } else if (pending !== undefined) {
       // The entry itself is still on its way here.
-      events.push({ kind: 'pending-settled', pending });
+      events = appended(events, { kind: 'pending-settled', pending });
     }
   }
-  return { events, effects };
+  return { events: events ?? NOTHING, effects: effects ?? NOTHING };
 }
 
-/** `sent` for everyone who waits: the first as such, the others as duplicates. */
-export function answers(user: UserId, clientId: ClientId, pending: Pending, given: Answer, effects: Effect[]): void {
+/** Adds to `effects` a `sent` for everyone who waits: the first as such, the others as duplicates. */
+export function answers(
+  user: UserId,
+  clientId: ClientId,
+  pending: Pending,
+  given: Answer,
+  effects: Effect[] | undefined,
+): Effect[] | undefined {
+  let all = effects;
   let duplicate = pending.repeated;
   for (const waiter of pending.waiters) {
-    effects.push(answer(waiter, sentFrame(user, clientId, given, duplicate)));
+    all = appended(all, answer(waiter, sentFrame(user, clientId, given, duplicate)));
     duplicate = true;
   }
+  return all;
 }
 
 function sentFrame(user: UserId, clientId: ClientId, given: Answer, duplicate: boolean): SentFrame {

@@ -1,10 +1,12 @@
+import { appended } from '../appended.ts';
 import { CLOSE } from '../close-codes.ts';
-import type { ActorKind, Effect, Moment, Outcome } from '../cluster/actor.ts';
+import type { ActorKind, Conclusion, Effect, Moment, Outcome } from '../cluster/actor.ts';
 import { Failure } from '../failure.ts';
 import { isGroup, type UserId } from '../ids.ts';
-import type { StoreTraits, Write } from '../storage/store.ts';
+import type { StoreTraits } from '../storage/store.ts';
 import { decideAck } from './acknowledging.ts';
 import { compact } from './compact.ts';
+import { ConclusionDraft } from './conclusion-draft.ts';
 import { carryMarks, decideHostAlarm, decideHosted, lastAnnouncements } from './conversation.ts';
 import { decideConnect, decideDisconnect, decideExpire, decidePull, decideRead, expireEvents, readable } from './devices.ts';
 import { answer, push, refuse, tellHost } from './effects.ts';
@@ -216,26 +218,25 @@ function decideAlarm(user: User, now: Moment, limits: MessengerLimits): Outcome<
   return { events, effects };
 }
 
-function conclude(user: User, events: readonly UserEvent[], epoch: number): { writes: Write[]; effects: Effect[] } {
-  const writes: Write[] = [];
-  const effects: Effect[] = [];
-  const hostEvents: HostEvent[] = [];
-  const runs: NewRun[] = [];
+function conclude(user: User, events: readonly UserEvent[], epoch: number): Conclusion {
+  const draft = new ConclusionDraft();
+  let hostEvents: HostEvent[] | undefined;
+  let runs: NewRun[] | undefined;
   let userRow = false;
   for (const event of events) {
     switch (event.kind) {
       case 'received':
-        runs.push(event);
+        runs = appended(runs, event);
         break;
       case 'posted':
       case 'barred':
       case 'lagged':
-        hostEvents.push(event);
+        hostEvents = appended(hostEvents, event);
         break;
       case 'peer-hidden':
       case 'muted': {
         const item = user.items.get(event.conversation);
-        if (item !== undefined) writes.push(putItem(item, user.id, epoch));
+        if (item !== undefined) draft.write(putItem(item, user.id, epoch));
         user.listPacked = false;
         userRow = true;
         break;
@@ -246,23 +247,23 @@ function conclude(user: User, events: readonly UserEvent[], epoch: number): { wr
         break;
       case 'expired':
         userRow = true;
-        writes.push({ kind: 'prune', log: 'inbox', of: user.id, through: event.through });
+        draft.write({ kind: 'prune', log: 'inbox', of: user.id, through: event.through });
         break;
       default:
         break;
     }
   }
-  if (runs.length > 0 && !user.tailMarked) {
+  if (runs !== undefined && !user.tailMarked) {
     user.tailMarked = true;
     userRow = true;
   }
-  if (userRow) writes.push(putUser(user, epoch));
-  if (hostEvents.length > 0) concludeHosted(hostEvents, epoch, writes, effects);
-  if (runs.length > 0) {
-    for (const write of inboxRows(user.id, runs, epoch)) writes.push(write);
-    if (user.sessions.length > 0) tellSessions(user, runs, effects);
+  if (userRow) draft.write(putUser(user, epoch));
+  if (hostEvents !== undefined) concludeHosted(hostEvents, epoch, draft);
+  if (runs !== undefined) {
+    for (const write of inboxRows(user.id, runs, epoch)) draft.write(write);
+    if (user.sessions.length > 0) tellSessions(user, runs, draft);
   }
-  return { writes, effects };
+  return draft;
 }
 
 /** Sessions, what belongs to them and watermarks outlive a lost state; of the rest the store knows better. */

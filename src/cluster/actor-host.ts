@@ -1,3 +1,4 @@
+import { appended } from '../appended.ts';
 import { Failure } from '../failure.ts';
 import type { Write } from '../storage/store.ts';
 import { type ActorKind, type Address, ALARM, type Command, type Effect, type Moment, type Outcome, type Reading } from './actor.ts';
@@ -6,20 +7,7 @@ import { type HeldTurn, HeldTurns } from './held-turns.ts';
 import { type Letter, Mailbox } from './mailbox.ts';
 import { Supervision } from './supervision.ts';
 import type { Surroundings } from './surroundings.ts';
-
-/** What a turn has come to so far. */
-interface TurnResult<Received, Event> {
-  readonly now: Moment;
-  readonly writes: Write[];
-  /** Held until everything is stored. */
-  readonly effects: Effect[];
-  /** Tells that may leave with the write. */
-  readonly early: Effect[];
-  /** Not concluded yet. */
-  events: Event[];
-  /** What the actor told itself, to be decided in the same turn. */
-  inward: Received[];
-}
+import { TurnResult } from './turn-result.ts';
 
 type Phase = 'restoring' | 'active' | 'loading' | 'quarantined' | 'gone';
 const ROUNDS_MAX = 8;
@@ -110,36 +98,37 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     const now: Moment = { wall: this.#around.now(), steady: started };
     // Writing what is derived is no use that anybody makes of it.
     if (this.#mailbox.length > 0) this.lastActive = started;
-    const taken: Letter<Received>[] = [];
-    const made: TurnResult<Received, Event> = { now, writes: [], effects: [], early: [], events: [], inward: [] };
-    const lapsed: Letter<Received>[] = [];
+    const made = new TurnResult<Received, Event>(now, this.address, this.#around.ordered);
+    let taken: Letter<Received>[] | undefined;
+    let lapsed: Letter<Received>[] | undefined;
     let current: Received | undefined;
     try {
       const most = this.#supervision?.careful ? 1 : settings.turnCommandsMax;
-      while (taken.length < most) {
+      let count = 0;
+      while (count < most) {
         const letter = this.#mailbox.shift();
         if (letter === undefined) break;
         if (letter.losses !== undefined && letter.losses !== this.#around.losses()) {
-          lapsed.push(letter);
+          lapsed = appended(lapsed, letter);
           continue;
         }
         current = letter.command;
         const load = this.#kind.load(state, current);
         if (load !== undefined) {
           // What those before it told this actor comes first.
-          if (taken.length > 0) this.#mailbox.unshift([letter]);
+          if (taken !== undefined) this.#mailbox.unshift([letter]);
           else this.#load(letter, load);
           break;
         }
-        taken.push(letter);
+        taken = appended(taken, letter);
+        count += 1;
         this.#decide(state, current, made);
-        if ((taken.length & 7) === 0 && this.#around.monotonic() - started > settings.turnMs) break;
+        if ((count & 7) === 0 && this.#around.monotonic() - started > settings.turnMs) break;
       }
       this.#conclude(state, made);
-      for (let round = 0; made.inward.length > 0; round++) {
+      let inward = made.takeInward();
+      for (let round = 0; inward.length > 0; round++) {
         if (round === ROUNDS_MAX) throw new Error('an actor keeps telling itself');
-        const { inward } = made;
-        made.inward = [];
         for (let next = 0; next < inward.length; next++) {
           current = inward[next] as Received;
           if (this.#kind.load(state, current) !== undefined) {
@@ -150,18 +139,19 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
           this.#decide(state, current, made);
         }
         this.#conclude(state, made);
+        inward = made.takeInward();
       }
       current = undefined;
       if (this.#flushDue !== undefined) this.#flushInto(made, state, this.#flushDue);
     } catch (error) {
       this.#refuseLapsed(lapsed);
-      this.#crash(taken, current, error);
+      this.#crash(taken ?? NOTHING, current, error);
       return;
     }
-    if (taken.length > 0) this.#supervision?.turned();
+    if (taken !== undefined) this.#supervision?.turned();
     this.#refuseLapsed(lapsed);
-    this.#submit(made.writes, made.effects, taken);
-    if (made.early.length > 0) this.#around.tellEarly(made.early);
+    this.#submit(made.writes ?? NOTHING, made.effects ?? NOTHING, taken ?? NOTHING);
+    if (made.early !== undefined) this.#around.tellEarly(made.early);
     this.#noteChanges(state);
     if (this.#mailbox.length > 0) this.#schedule();
   }
@@ -240,7 +230,8 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
     this.#state = undefined;
   }
 
-  #refuseLapsed(letters: readonly Letter<Received>[]): void {
+  #refuseLapsed(letters: readonly Letter<Received>[] | undefined): void {
+    if (letters === undefined) return;
     for (const { command } of letters) this.#around.carryOut(this, this.#kind.refuse(command, LOST));
   }
 
@@ -262,45 +253,23 @@ export class ActorHost<State, Received extends Command, Event> implements TurnTa
       outcome = this.#kind.decide(state, command, made.now);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      this.#sort(this.#kind.refuse(command, error), made);
+      made.addEffects(this.#kind.refuse(command, error));
       return;
     }
-    for (const event of outcome.events) {
-      this.#kind.apply(state, event);
-      made.events.push(event);
-    }
-    this.#sort(outcome.effects, made);
+    for (const event of outcome.events) this.#kind.apply(state, event);
+    made.addOutcome(outcome);
   }
 
   /** Concludes the events of a round. */
   #conclude(state: State, made: TurnResult<Received, Event>): void {
-    const { events } = made;
-    if (events.length === 0) return;
-    made.events = [];
-    const conclusion = this.#kind.conclude(state, events, this.#epoch);
-    for (const write of conclusion.writes) made.writes.push(write);
-    this.#sort(conclusion.effects, made);
+    const events = made.takeEvents();
+    if (events.length > 0) made.addConclusion(this.#kind.conclude(state, events, this.#epoch));
   }
 
   #flushInto(made: TurnResult<Received, Event>, state: State, what: 'derive' | 'close'): void {
     this.#flushDue = undefined;
-    if (what === 'derive') {
-      for (const write of this.#kind.derive(state, this.#epoch)) made.writes.push(write);
-      return;
-    }
-    const { writes, effects } = this.#kind.close(state, this.#epoch);
-    for (const write of writes) made.writes.push(write);
-    for (const effect of effects) made.effects.push(effect);
-  }
-
-  /** Puts each effect where it is carried out from. */
-  #sort(effects: readonly Effect[], made: TurnResult<Received, Event>): void {
-    for (const effect of effects) {
-      if (effect.kind !== 'tell' || effect.when === 'stored') made.effects.push(effect);
-      else if (effect.to.id === this.address.id && effect.to.kind === this.address.kind) made.inward.push(effect.command as Received);
-      else if (this.#around.ordered) made.early.push(effect);
-      else made.effects.push(effect);
-    }
+    if (what === 'derive') made.addWrites(this.#kind.derive(state, this.#epoch));
+    else made.addClosing(this.#kind.close(state, this.#epoch));
   }
 
   #submit(writes: readonly Write[], effects: readonly Effect[], letters: readonly Letter<Received>[]): void {

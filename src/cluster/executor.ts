@@ -27,9 +27,10 @@ export class Executor {
   readonly #actor: Ref<typeof DRAIN>;
   readonly #clock: Clock;
   readonly #crashed: (taker: TurnTaker, error: unknown) => void;
-  #ready: TurnTaker[] = [];
-  /** Those before it have had their turn. */
+  #ready: (TurnTaker | undefined)[] = [];
+  /** Those from here to the tail wait for their turn. */
   #next = 0;
+  #tail = 0;
   /** nact has been told. */
   #due = false;
 
@@ -49,13 +50,14 @@ export class Executor {
 
   /** Gives `taker` its turn soon, behind all who are ready. */
   run(taker: TurnTaker): void {
-    this.#ready.push(taker);
+    this.#ready[this.#tail++] = taker;
     this.#drainSoon();
   }
 
   stop(): void {
     this.#ready = [];
     this.#next = 0;
+    this.#tail = 0;
     stop(this.#system);
   }
 
@@ -67,8 +69,9 @@ export class Executor {
 
   #drain(): void {
     const until = this.#clock.monotonic() + DRAIN_MS;
-    while (this.#next < this.#ready.length) {
-      const taker = this.#ready[this.#next++] as TurnTaker;
+    while (this.#next < this.#tail) {
+      const taker = this.#ready[this.#next] as TurnTaker;
+      this.#ready[this.#next++] = undefined;
       try {
         taker.turn();
       } catch (error) {
@@ -77,17 +80,21 @@ export class Executor {
       if (this.#clock.monotonic() >= until) break;
     }
     this.#due = false;
-    if (this.#next < this.#ready.length) {
-      this.#ready = this.#ready.slice(this.#next);
+    if (this.#next < this.#tail) {
+      this.#ready = this.#ready.slice(this.#next, this.#tail);
+      this.#tail -= this.#next;
+      this.#next = 0;
       this.#drainSoon();
-    } else this.#ready.length = 0;
-    this.#next = 0;
+    } else {
+      this.#next = 0;
+      this.#tail = 0;
+    }
   }
 
   /** Called by nact. */
   #failed(error: unknown): void {
     this.#due = false;
-    if (this.#next < this.#ready.length) this.#drainSoon();
+    if (this.#next < this.#tail) this.#drainSoon();
     if (error instanceof TurnFailed) this.#crashed(error.taker, error.cause);
   }
 }

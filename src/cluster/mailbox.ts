@@ -2,6 +2,8 @@ import type { Command } from './actor.ts';
 
 /** Where emptied slots are given back: below this many nothing is moved. */
 const COMPACT_AT = 64;
+/** An empty mailbox keeps so many. */
+const PLACES_KEPT = 128;
 
 /**
  * A command on its way. `losses` is undefined, or, for a command that was told before what it follows from was
@@ -23,7 +25,9 @@ export interface WaitingCount {
  */
 export class Mailbox<Received extends Command> {
   #slots: (Letter<Received> | undefined)[] = [];
+  /** Letters lie from here to the tail; the places around them are kept, so that none are asked for with each turn. */
   #head = 0;
+  #tail = 0;
   readonly #count: WaitingCount;
 
   constructor(count: WaitingCount) {
@@ -31,41 +35,42 @@ export class Mailbox<Received extends Command> {
   }
 
   get length(): number {
-    return this.#slots.length - this.#head;
+    return this.#tail - this.#head;
   }
 
   push(letter: Letter<Received>): void {
-    this.#slots.push(letter);
+    this.#slots[this.#tail++] = letter;
     this.#count.waiting += 1;
   }
 
   /** Puts letters back before all others, in the order given. */
   unshift(letters: readonly Letter<Received>[]): void {
-    this.#slots = [...letters, ...this.#slots.slice(this.#head)];
+    this.#slots = [...letters, ...this.#slots.slice(this.#head, this.#tail)];
     this.#count.waiting += letters.length;
     this.#head = 0;
+    this.#tail = this.#slots.length;
   }
 
   shift(): Letter<Received> | undefined {
-    if (this.#head === this.#slots.length) return undefined;
+    if (this.#head === this.#tail) return undefined;
     this.#count.waiting -= 1;
     const letter = this.#slots[this.#head];
     this.#slots[this.#head++] = undefined;
-    if (this.#head === this.#slots.length) {
-      this.#slots.length = 0;
-      this.#head = 0;
-    } else if (this.#head >= COMPACT_AT && this.#head * 2 > this.#slots.length) {
-      this.#slots = this.#slots.slice(this.#head);
+    if (this.#head === this.#tail && this.#tail <= PLACES_KEPT) this.#head = this.#tail = 0;
+    else if (this.#head >= COMPACT_AT && this.#head * 2 > this.#tail) {
+      this.#slots = this.#slots.slice(this.#head, this.#tail);
+      this.#tail -= this.#head;
       this.#head = 0;
     }
     return letter;
   }
 
   drain(): readonly Letter<Received>[] {
-    const waiting = this.#slots.slice(this.#head) as Letter<Received>[];
+    const waiting = this.#slots.slice(this.#head, this.#tail) as Letter<Received>[];
     this.#count.waiting -= waiting.length;
     this.#slots = [];
     this.#head = 0;
+    this.#tail = 0;
     return waiting;
   }
 }
