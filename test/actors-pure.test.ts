@@ -116,7 +116,7 @@ t.test('an id that was looked for in vain, and stored since, is looked for again
   const bob = 'bob' as UserId;
   const one = 'one' as ClientId;
   const answer = (clientId: ClientId, seq: number) =>
-    ({ clientId, conversation: '#g' as ConversationId, kind: 'message', seq, lsn: seq, at: 0, settled: true }) as const;
+    ({ clientId, conversation: '#g' as ConversationId, kind: 'message', seq, lsn: seq, at: 0 }) as const;
   answered.filters = new ClientIdFilters(1);
   answered.filters.restore(0, new Uint8Array(256).fill(255));
   const search = lookFor(answered, bob, one);
@@ -124,7 +124,7 @@ t.test('an id that was looked for in vain, and stored since, is looked for again
   t.equal(search?.next([[]]).done, true, 'it is in no row');
   t.equal(lookFor(answered, bob, one), undefined, 'and that is known');
   for (let seq = 1; seq <= 200; seq++) remember(answered, { ...answer(seq === 1 ? one : (`other ${seq}` as ClientId), seq) });
-  deriveAnswered(answered, bob, 1, () => false, false);
+  deriveAnswered(answered, bob, 1, false);
   t.equal(answerTo(answered, one), undefined);
   t.not(lookFor(answered, bob, one), undefined);
 });
@@ -140,9 +140,9 @@ t.test('a filter row of another layout is made anew from the ids, and then writt
   };
   for (let seq = 1; seq <= 40; seq++) {
     const conversation = 'alice:bob' as ConversationId;
-    remember(answered, { clientId: id(seq), conversation, kind: 'message', seq, lsn: seq, at: 0, settled: false });
+    remember(answered, { clientId: id(seq), conversation, kind: 'message', seq, lsn: seq, at: 0 });
   }
-  await store.write(deriveAnswered(answered, alice, 1, () => false, true));
+  await store.write(deriveAnswered(answered, alice, 1, true));
   for (const old of [
     [40, new Uint8Array(160)],
     [40, new Uint8Array(256), 40],
@@ -152,7 +152,7 @@ t.test('a filter row of another layout is made anew from the ids, and then writt
     t.equal(answered.lastCount, 40);
     for (let seq = 1; seq <= 40; seq++) t.not(lookFor(answered, alice, id(seq)), undefined, `${seq} may be in a row`);
   }
-  await store.write(deriveAnswered(answered, alice, 1, () => false, true));
+  await store.write(deriveAnswered(answered, alice, 1, true));
   const reading = restart();
   reading.next();
   const row = await store.read({ kind: 'row', table: 'filter', of: alice, key: '00000000' });
@@ -169,9 +169,9 @@ t.test('a filter row that lags behind the ids is completed from their rows (acke
     [41, 60],
   ] as const) {
     for (let seq = from; seq <= to; seq++) {
-      remember(answered, { clientId: `c${seq}` as ClientId, conversation, kind: 'message', seq, lsn: seq, at: 0, settled: true });
+      remember(answered, { clientId: `c${seq}` as ClientId, conversation, kind: 'message', seq, lsn: seq, at: 0 });
     }
-    await store.write(deriveAnswered(answered, alice, 1, () => false, to === 40));
+    await store.write(deriveAnswered(answered, alice, 1, to === 40));
     answered = { ...emptyAnswered(), unread: segmentCount(answered), writtenThrough: answered.writtenThrough };
     await perform(store, readFilters(answered, alice) as Reading<void>);
   }
@@ -187,7 +187,7 @@ t.test('full segments whose filter rows are of another layout are read once more
   let answered = emptyAnswered();
   const add = (seq: number): void => {
     const conversation = 'alice:bob' as ConversationId;
-    remember(answered, { clientId: `c${seq}` as ClientId, conversation, kind: 'message', seq, lsn: seq, at: 0, settled: true });
+    remember(answered, { clientId: `c${seq}` as ClientId, conversation, kind: 'message', seq, lsn: seq, at: 0 });
   };
   const restart = async (): Promise<number> => {
     answered = { ...emptyAnswered(), unread: segmentCount(answered), writtenThrough: answered.writtenThrough };
@@ -200,13 +200,13 @@ t.test('full segments whose filter rows are of another layout are read once more
     return reads;
   };
   for (let seq = 1; seq <= 400; seq++) add(seq);
-  await store.write(deriveAnswered(answered, alice, 1, () => false, true));
+  await store.write(deriveAnswered(answered, alice, 1, true));
   for (const key of ['00000000', '00000001', '00000002']) {
     await store.write([{ kind: 'put', table: 'filter', of: alice, key, epoch: 1, payload: pack([1, new Uint8Array(8), 400]) }]);
   }
   t.ok((await restart()) > 3, 'the ids are read');
   add(401);
-  await store.write(deriveAnswered(answered, alice, 1, () => false, true));
+  await store.write(deriveAnswered(answered, alice, 1, true));
   t.equal(await restart(), 3, 'and then the filters alone');
   for (const seq of [1, 100, 401]) {
     await perform(store, lookFor(answered, alice, `c${seq}` as ClientId) as Reading<void>);
@@ -243,7 +243,7 @@ t.test('ids of several segments written at once, and of one that has no row yet 
   let answered = emptyAnswered();
   let seq = 0;
   const addUpTo = (last: number): void => {
-    while (++seq <= last) remember(answered, { clientId: id(seq), conversation, kind: 'message', seq, lsn: seq, at: 0, settled: true });
+    while (++seq <= last) remember(answered, { clientId: id(seq), conversation, kind: 'message', seq, lsn: seq, at: 0 });
     seq = last;
   };
   const restart = async (): Promise<void> => {
@@ -263,13 +263,13 @@ t.test('ids of several segments written at once, and of one that has no row yet 
   };
   addUpTo(400);
   await finds(400);
-  await store.write(deriveAnswered(answered, alice, 1, () => false, false));
+  await store.write(deriveAnswered(answered, alice, 1, false));
   await finds(400);
   t.equal(segmentCount(answered), 3, 'of 64, 256 and up to 1,024 ids');
   await restart();
   await finds(400);
   addUpTo(64 + 256 + 1024);
-  await store.write(deriveAnswered(answered, alice, 1, () => false, false));
+  await store.write(deriveAnswered(answered, alice, 1, false));
   addUpTo(64 + 256 + 1024 + 1);
   t.equal(segmentCount(answered), 3, 'the fourth has no row yet');
   await restart();
@@ -282,12 +282,12 @@ t.test('ids that are remembered before the filters are read get into them when t
   const answered = { ...emptyAnswered(), unread: 1 };
   for (let seq = 1; seq <= 100; seq++) {
     const clientId = `c${seq}` as ClientId;
-    remember(answered, { clientId, conversation: '#g' as ConversationId, kind: 'message', seq, lsn: seq, at: 0, settled: true });
+    remember(answered, { clientId, conversation: '#g' as ConversationId, kind: 'message', seq, lsn: seq, at: 0 });
   }
   await perform(store, readFilters(answered, alice) as Reading<void>);
   t.equal(lookFor(answered, alice, 'c1' as ClientId), undefined);
   t.equal(answerTo(answered, 'c1' as ClientId)?.seq, 1);
-  const keys = deriveAnswered(answered, alice, 1, () => false, false).map((write) => write.kind === 'put' && write.key.slice(0, 8));
+  const keys = deriveAnswered(answered, alice, 1, false).map((write) => write.kind === 'put' && write.key.slice(0, 8));
   t.same(keys, ['00000000', '00000000', '00000001'], 'a full segment with its filter, and the next');
 });
 

@@ -1,9 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { hostOf } from '../src/actors/addresses.ts';
+import { hostOf, hosts } from '../src/actors/addresses.ts';
 import type { Operation, ServerFrame } from '../src/actors/messages.ts';
 import { Failure } from '../src/failure.ts';
-import { type ConversationId, conversationNamed, type UserId } from '../src/ids.ts';
+import { type ConversationId, conversationNamed, directId, type UserId } from '../src/ids.ts';
 import type { Row, Write } from '../src/storage/store.ts';
 import { type Device, message, submission, textOf, World } from './support/world.ts';
 
@@ -130,6 +130,23 @@ t.test('a write that fails is undone for everybody, and the next one goes on fro
     [2, '@alice', 2, 'message'],
   ]);
   t.equal(bob.closed, undefined, 'connections stay');
+});
+
+t.test('what is stored already is answered though the sender’s state is lost before the others have it (always-answered)', async (t) => {
+  const w = new World({ lagAfterMs: 60_000 }, { ordered: false, durable: true });
+  t.teardown(() => w.end());
+  const alice = await w.connect('alice');
+  const other = ['bob', 'dave', 'eve'].find((user) => hosts(alice.user, directId(alice.user, user as UserId))) as string;
+  w.disk.hangs = (writes) => writes.every(({ kind, of }) => kind === 'append' && of === other);
+  const tag = w.tell(alice, submission(alice.user, `@${other}`, 'c1', message('x')));
+  // Its client id is in a row by now, so the state that is restored doesn't have it in memory.
+  await w.pass(5000);
+  w.disk.failing = true;
+  t.match(await w.send(alice, '@carol', 'c2'), { type: 'error', code: 'unavailable' });
+  t.equal(alice.answers.get(tag), undefined);
+  w.disk.hangs = () => false;
+  await w.pass(2000);
+  t.match(alice.answers.get(tag), [{ type: 'sent', clientId: 'c1', seq: 1, lsn: 1 }]);
 });
 
 t.test('a device with a cursor gets what came after it; one ahead of the log is told to start again', async (t) => {

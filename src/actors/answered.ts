@@ -3,7 +3,7 @@ import type { ClientId, ConversationId, UserId } from '../ids.ts';
 import type { Read, Row, Write } from '../storage/store.ts';
 import { ClientIdFilters, segmentIds } from './client-id-filter.ts';
 import { type EntryKind, pack, unpack } from './entry.ts';
-import type { Answer } from './messages.ts';
+import { PackedAnswers, type Place, type Remembered, START } from './packed-answers.ts';
 
 /**
  * A user's index of the client ids of its own sends, kept as long as the entries. The newest are in memory.
@@ -11,10 +11,10 @@ import type { Answer } from './messages.ts';
  * filter per segment says which may hold an id, so that a new id (nearly all are) costs no read.
  */
 export interface Answered {
-  /** Not yet in rows, oldest first. */
-  unwritten: Remembered[];
+  /** Not yet in rows. */
+  unwritten: PackedAnswers;
   /** The newest ones that are in rows, and others that were looked for. */
-  recent: readonly Remembered[];
+  recent: PackedAnswers;
   /** Only the last one grows. Once they are read, what isn't in rows yet is in them, too. */
   filters: ClientIdFilters;
   /** Segments whose filters haven't been read yet; `filters` is empty until they are. */
@@ -22,7 +22,7 @@ export interface Answered {
   /** Ids in the last filter. */
   lastCount: number;
   /** Where in `unwritten` a segment begins. */
-  begins: readonly number[];
+  begins: readonly Place[];
   /** The lsn of the newest id that is in rows. */
   writtenThrough: number;
   /** Ids of the last segment with rows that are not yet in its filter's row. */
@@ -33,10 +33,9 @@ export interface Answered {
   absent: ClientId | undefined;
 }
 
-/** `settled`: every member is known to have the entry. After a restart only its host can tell. */
-export type Remembered = Answer & { readonly clientId: ClientId; settled: boolean };
-
 const NONE: readonly never[] = [];
+/** Most users who are loaded send nothing. */
+const NO_ANSWERS = new PackedAnswers();
 const RECENT_MAX = 128;
 /** How the bits of a filter's row lie. */
 const LAYOUT = 2;
@@ -47,8 +46,8 @@ const STALE_MAX = 256;
 const FILTERS_BY_KEY_MAX = 8;
 
 export const emptyAnswered = (): Answered => ({
-  unwritten: [],
-  recent: NONE,
+  unwritten: NO_ANSWERS,
+  recent: NO_ANSWERS,
   filters: new ClientIdFilters(),
   unread: 0,
   lastCount: 0,
@@ -60,17 +59,18 @@ export const emptyAnswered = (): Answered => ({
 });
 
 export function remember(answered: Answered, answer: Remembered): void {
-  if (answered.unread === 0) putInFilter(answered, answer.clientId, answered.unwritten.length);
-  answered.unwritten.push(answer);
+  if (answered.unread === 0) putInFilter(answered, answer.clientId, answered.unwritten);
+  if (answered.unwritten === NO_ANSWERS) answered.unwritten = new PackedAnswers();
+  answered.unwritten.add(answer);
   if (answered.absent === answer.clientId) answered.absent = undefined;
 }
 
-/** The id will be the one with this index in `unwritten`. */
-function putInFilter(answered: Answered, clientId: ClientId, index: number): void {
+/** The id's answer follows those that are `before` it in `unwritten`. */
+function putInFilter(answered: Answered, clientId: ClientId, before: { readonly last: Place }): void {
   const { filters } = answered;
   if (filters.segments === 0 || answered.lastCount >= segmentIds(filters.segments - 1)) {
     filters.begin();
-    answered.begins = [...answered.begins, index];
+    answered.begins = [...answered.begins, before.last];
     answered.lastCount = 0;
   }
   filters.add(filters.segments - 1, clientId);
@@ -83,8 +83,7 @@ function putInFilter(answered: Answered, clientId: ClientId, index: number): voi
  */
 export function answerTo(answered: Answered, clientId: ClientId): Remembered | undefined {
   if (answered.absent === clientId) return undefined;
-  const isIt = (answer: Remembered): boolean => answer.clientId === clientId;
-  return answered.unwritten.findLast(isIt) ?? answered.recent.findLast(isIt);
+  return answered.unwritten.find(clientId) ?? answered.recent.find(clientId);
 }
 
 /** How many segments have rows. */
@@ -118,8 +117,8 @@ function* restoreFilters(answered: Answered, user: UserId): Reading<void> {
   }
   // A read may have failed, and is begun again from the start: until here nothing has changed.
   Object.assign(answered, { filters, lastCount, stale, rebuilt, unread: 0 });
-  answered.unwritten.forEach(({ clientId }, index) => {
-    putInFilter(answered, clientId, index);
+  answered.unwritten.forEach((clientId, last) => {
+    putInFilter(answered, clientId, { last });
   });
 }
 
@@ -161,9 +160,10 @@ function* search(answered: Answered, user: UserId, clientId: ClientId, segments:
         if (!row.key.startsWith(prefix)) break;
         for (const [id, conversation, kind, seq, lsn, at] of unpack(row.payload) as AnsweredRow) {
           if (id !== clientId) continue;
+          const found = new PackedAnswers();
+          found.add({ clientId, conversation, kind, seq, lsn, at });
           // A user who only resends has nothing to derive, which would make room.
-          const found = { clientId, conversation, kind, seq, lsn, at, settled: false };
-          answered.recent = [...answered.recent.slice(1 - 2 * RECENT_MAX), found];
+          answered.recent = answered.recent.with(found, 2 * RECENT_MAX);
           return;
         }
       }
@@ -185,49 +185,41 @@ const rowKey = (segment: number, lsn: number): string => segmentKey(segment) + l
 const filterKey = (segment: number): string => segment.toString(16).padStart(8, '0');
 
 /**
- * The rows for what isn't in rows yet, of which the filters have been read; afterwards it is taken as written. Who is
- * `awaited` stays in memory. `closing`: the next activation shall find the last filter complete.
+ * The rows for what isn't in rows yet, of which the filters have been read; afterwards it is taken as written. `closing`:
+ * the next activation shall find the last filter complete.
  */
-export function deriveAnswered(
-  answered: Answered,
-  user: UserId,
-  epoch: number,
-  awaited: (clientId: ClientId) => boolean,
-  closing: boolean,
-): Write[] {
+export function deriveAnswered(answered: Answered, user: UserId, epoch: number, closing: boolean): Write[] {
   const { unwritten, begins, filters } = answered;
   const writes = answered.rebuilt.map((segment) => putFilter(answered, user, epoch, segment, segmentIds(segment)));
   answered.rebuilt = NONE;
   let segment = filters.segments - begins.length - 1;
-  answered.unwritten = [];
   answered.begins = NONE;
-  let from = 0;
+  let from = START;
   for (const to of begins) {
-    if (to > from) writes.push(putIds(answered, user, epoch, segment, unwritten.slice(from, to)));
+    if (to.count > from.count) writes.push(putIds(answered, user, epoch, segment, from, to));
     // Only the last one's row may lack ids.
     if (answered.stale > 0) writes.push(putFilter(answered, user, epoch, segment, segmentIds(segment)));
     answered.stale = 0;
     segment += 1;
     from = to;
   }
-  if (from < unwritten.length) writes.push(putIds(answered, user, epoch, segment, unwritten.slice(from)));
+  if (from.count < unwritten.size) writes.push(putIds(answered, user, epoch, segment, from, unwritten.last));
   const complete = filters.segments > 0 && answered.lastCount >= segmentIds(segment);
   if (answered.stale >= STALE_MAX || (answered.stale > 0 && (complete || closing))) {
     writes.push(putFilter(answered, user, epoch, segment, answered.lastCount));
     answered.stale = 0;
   }
-  if (unwritten.length === 0) return writes;
-  const recent = [...answered.recent, ...unwritten];
-  const kept = recent.slice(-RECENT_MAX);
-  answered.recent = [...recent.slice(0, -RECENT_MAX).filter(({ clientId, settled }) => !settled && awaited(clientId)), ...kept];
+  if (unwritten.size === 0) return writes;
+  answered.recent = answered.recent.with(unwritten, RECENT_MAX);
+  answered.unwritten = NO_ANSWERS;
   return writes;
 }
 
-function putIds(answered: Answered, user: UserId, epoch: number, segment: number, ids: readonly Remembered[]): Write {
-  const row: AnsweredRow = ids.map(({ clientId, conversation, kind, seq, lsn, at }) => [clientId, conversation, kind, seq, lsn, at]);
-  answered.writtenThrough = ids.at(-1)?.lsn ?? 0;
-  answered.stale += ids.length;
-  return { kind: 'put', table: 'answered', of: user, key: rowKey(segment, answered.writtenThrough), epoch, payload: pack(row) };
+function putIds(answered: Answered, user: UserId, epoch: number, segment: number, from: Place, to: Place): Write {
+  answered.writtenThrough = to.lsn;
+  answered.stale += to.count - from.count;
+  const payload = answered.unwritten.row(from, to);
+  return { kind: 'put', table: 'answered', of: user, key: rowKey(segment, answered.writtenThrough), epoch, payload };
 }
 
 function putFilter(answered: Answered, user: UserId, epoch: number, segment: number, count: number): Write {

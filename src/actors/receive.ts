@@ -76,7 +76,7 @@ function settleEarly(user: User, entries: readonly Entry[], own: NonNullable<New
     const { seq, at, kind } = entry;
     const answer = { conversation: pending.conversation, kind, seq, lsn: user.lsn + 1 + index, at };
     answers(user.id, entry.clientId, pending, answer, effects);
-    events.push({ kind: 'answered', clientId: entry.clientId, settled: pending });
+    events.push({ kind: 'answered', clientId: entry.clientId });
   });
 }
 

@@ -30,7 +30,6 @@ export function decideSubmit(user: User, command: Submit, { steady }: Moment, li
   if (earlier !== undefined && (earlier.conversation !== conversation || earlier.kind !== operation.kind)) {
     throw new Failure('conflict', 'this client id was used for something else; choose a new one');
   }
-  if (answered?.settled) return { events: NOTHING, effects: [answer(waiter, sentFrame(user.id, clientId, answered, true))] };
   const from = user.id;
   const post =
     answered === undefined
@@ -72,11 +71,12 @@ export function decideSettled(user: User, command: Extract<MemberCommand, { kind
   let effects: Effect[] | undefined;
   for (const { clientId } of command.entries) {
     const pending = user.pending?.get(clientId);
-    const given = pending?.answer ?? answerTo(user.answered, clientId);
+    if (pending === undefined) continue;
+    const given = pending.answer ?? answerTo(user.answered, clientId);
     if (given !== undefined) {
-      if (pending !== undefined) effects = answers(user.id, clientId, pending, given, effects);
-      events = appended(events, { kind: 'answered', clientId, settled: pending?.answer === undefined ? { answer: given } : pending });
-    } else if (pending !== undefined) {
+      effects = answers(user.id, clientId, pending, given, effects);
+      events = appended(events, { kind: 'answered', clientId });
+    } else {
       // The entry itself is still on its way here.
       events = appended(events, { kind: 'pending-settled', pending });
     }
@@ -114,13 +114,16 @@ export function decideRefused(user: User, command: Extract<MemberCommand, { kind
   const pending = user.pending?.get(clientId);
   if (pending === undefined) return { events: NOTHING, effects: NOTHING };
   const frame = errorFrame(command, { clientId });
-  return { events: [{ kind: 'answered', clientId, settled: undefined }], effects: pending.waiters.map((waiter) => answer(waiter, frame)) };
+  return { events: [{ kind: 'answered', clientId }], effects: pending.waiters.map((waiter) => answer(waiter, frame)) };
 }
 
-/** Submissions whose requests may have been lost: a resend asks their hosts again at once. */
-export function askedAgain(pending: SmallMap<ClientId, Pending>): SmallMap<ClientId, Pending> {
+/** Submissions whose requests may have been lost: a resend asks their hosts again at once. Those whose entries are stored keep their answers. */
+export function askedAgain(pending: SmallMap<ClientId, Pending>, { lsn }: User): SmallMap<ClientId, Pending> {
   const again = new SmallMap<ClientId, Pending>();
-  for (const [clientId, one] of pending.entries()) again.set(clientId, { ...one, perhapsLost: true, answer: undefined });
+  for (const [clientId, one] of pending.entries()) {
+    const answer = one.answer !== undefined && one.answer.lsn <= lsn ? one.answer : undefined;
+    again.set(clientId, { ...one, perhapsLost: true, answer });
+  }
   return again;
 }
 

@@ -1,6 +1,6 @@
 import type { ClientId, ConversationId, UserId } from '../ids.ts';
 import { SmallMap } from '../small-map.ts';
-import { type Remembered, remember } from './answered.ts';
+import { remember } from './answered.ts';
 import type { Entry } from './entry.ts';
 import { applyHosted, type HostEvent } from './host-events.ts';
 import type { NewRun, Run } from './inbox.ts';
@@ -26,8 +26,8 @@ export type UserEvent =
   | { readonly kind: 'submitted'; readonly clientId: ClientId; readonly pending: Pending }
   | { readonly kind: 'joined-in'; readonly pending: Pending; readonly waiter: Asked }
   | { readonly kind: 'pending-settled'; readonly pending: Pending }
-  /** A submission is done with. `settled`: because every member has the entry. */
-  | { readonly kind: 'answered'; readonly clientId: ClientId; readonly settled: Settled | undefined }
+  /** A submission is done with. */
+  | { readonly kind: 'answered'; readonly clientId: ClientId }
   | { readonly kind: 'connected'; readonly session: Session }
   | { readonly kind: 'disconnected'; readonly session: Session; readonly at: number }
   | { readonly kind: 'caught-up'; readonly session: Session; readonly live: boolean }
@@ -54,9 +54,6 @@ export type UserEvent =
   | { readonly kind: 'oldest-known'; readonly at: number | undefined }
   | { readonly kind: 'expiry-looked-for'; readonly nextAt: number }
   | { readonly kind: 'pending-expired'; readonly clientIds: readonly ClientId[] };
-
-/** A submission, or where none waits only what it was answered with. */
-type Settled = { readonly answer: Remembered | undefined };
 
 /** What acknowledgements behind this many runs of events cover is read back. */
 const UNDELIVERED_MAX = 512;
@@ -93,12 +90,9 @@ export function applyUser(user: User, event: UserEvent, settings: ApplySettings)
     case 'pending-settled':
       event.pending.settled = true;
       break;
-    case 'answered': {
+    case 'answered':
       user.pending?.delete(event.clientId);
-      const answer = event.settled?.answer;
-      if (answer !== undefined) answer.settled = true;
       break;
-    }
     case 'connected':
       user.sessions = [...user.sessions, event.session];
       break;
@@ -251,7 +245,7 @@ export function applyReceived(user: User, run: Run, own: NewRun['own'], cacheMax
     else if (user.acknowledged === lsn - 1) user.acknowledged = lsn;
     if (entry.from === user.id && lsn > user.reflects) {
       const { clientId, kind, seq, at } = entry;
-      const answer = { clientId, conversation, kind, seq, lsn, at, settled: false };
+      const answer = { clientId, conversation, kind, seq, lsn, at };
       remember(user.answered, answer);
       const pending = own?.[lsn - run.firstLsn];
       if (pending !== undefined) pending.answer = answer;

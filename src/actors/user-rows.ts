@@ -95,7 +95,7 @@ function* replayInbox(user: User, cacheEntriesMax: number): Reading<void> {
     for (const run of runs) applyReceived(user, run, undefined, cacheEntriesMax);
     if (rows.length < READ_ROWS) break;
   }
-  const filters = user.answered.unwritten.length > 0 ? readFilters(user.answered, user.id) : undefined;
+  const filters = user.answered.unwritten.size > 0 ? readFilters(user.answered, user.id) : undefined;
   if (filters !== undefined) yield* filters;
 }
 
@@ -118,7 +118,7 @@ export const putUser = (user: User, epoch: number): Write => {
 };
 
 export function userDirty(user: User): boolean {
-  if (user.changed || user.changedItems !== undefined || user.answered.unwritten.length > 0) return true;
+  if (user.changed || user.changedItems !== undefined || user.answered.unwritten.size > 0) return true;
   if (user.hosted !== undefined) for (const hosted of user.hosted.values()) if (isDirty(hosted)) return true;
   return false;
 }
@@ -145,7 +145,7 @@ export function deriveUser(user: User, epoch: number, { marked }: UserRowsSettin
     if (item !== undefined) writes.push(putItem(item, user.id, epoch));
   }
   user.changedItems = undefined;
-  writes.push(...deriveAnswered(user.answered, user.id, epoch, (clientId) => user.pending?.has(clientId) === true, closing));
+  writes.push(...deriveAnswered(user.answered, user.id, epoch, closing));
   for (const hosted of user.hosted?.values() ?? []) {
     const closes = marked && (closing || hosted.closing) && mayClose(hosted);
     if (closes || isDirty(hosted)) writes.push(...deriveHosted(hosted, epoch, closes));

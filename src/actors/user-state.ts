@@ -1,11 +1,11 @@
 import type { SessionAddress } from '../cluster/actor.ts';
 import type { ClientId, ConversationId, DeviceId, UserId } from '../ids.ts';
 import type { SmallMap } from '../small-map.ts';
-import { type Answered, emptyAnswered, type Remembered } from './answered.ts';
+import { type Answered, emptyAnswered } from './answered.ts';
 import type { EntryKind } from './entry.ts';
 import type { Hosted } from './hosted.ts';
 import type { Item } from './item.ts';
-import type { Asked, DeviceState, PresenceState, Visibility } from './messages.ts';
+import type { Answer, Asked, DeviceState, PresenceState, Visibility } from './messages.ts';
 
 /** A connected device. */
 export interface Session {
@@ -33,7 +33,7 @@ export interface Pending {
   /** The request to the host may have gone with a lost state. */
   readonly perhapsLost: boolean;
   /** What it will be answered with, once this user has the entry. */
-  answer: Remembered | undefined;
+  answer: Answer | undefined;
 }
 
 /** What the user is told of somebody whom a session watches. */

@@ -285,7 +285,7 @@ function carry(from: User, to: User, limits: MessengerLimits): readonly Effect[]
   to.watchersDue = from.watchersDue;
   to.watching = from.watching;
   to.resubscribeAt = from.resubscribeAt;
-  to.pending = from.pending === undefined ? undefined : askedAgain(from.pending);
+  to.pending = from.pending === undefined ? undefined : askedAgain(from.pending, to);
   // What else is told to live sessions only, they have to ask for.
   const stale = to.sessions.map(({ address }) => push(address, { type: 'stale' }));
   const marks = [...(from.hosted?.values() ?? NOTHING)].flatMap((hosted) => carryMarks(hosted, undefined, limits));
@@ -316,13 +316,14 @@ function tidy(user: User, limits: MessengerLimits, closes: boolean): void {
 /** What these take on 64 bits, as measured on a full heap with its host; containers, their slots and buffers included. */
 const BYTES = {
   ...{ user: 1900, session: 120, name: 60, item: 420, entry: 310, number: 8 },
-  ...{ hosted: 1000, member: 150, open: 300, answer: 200, pending: 300, delivery: 60 },
+  ...{ hosted: 1000, member: 150, open: 300, pending: 300, delivery: 60 },
 } as const;
 
 function estimateBytes(user: User): number {
   let bytes =
     BYTES.user +
-    (user.answered.recent.length + user.answered.unwritten.length) * BYTES.answer +
+    user.answered.recent.bytes +
+    user.answered.unwritten.bytes +
     user.undelivered.length * BYTES.delivery +
     user.answered.filters.bytes;
   for (const { watches } of user.sessions) bytes += BYTES.session + (watches?.size ?? 0) * BYTES.name;
