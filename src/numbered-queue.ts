@@ -1,7 +1,7 @@
 /** Where emptied places are given back: below this many nothing is moved. */
 const COMPACT_AT = 32;
 /** An empty queue keeps so many. */
-const PLACES_KEPT = 64;
+const PLACES_KEPT = 32;
 
 /**
  * Items under ascending numbers, nearly all of them consecutive and taken from the front: found by their place

@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { hostOf } from '../src/actors/addresses.ts';
 import type { ServerFrame } from '../src/actors/messages.ts';
+import { addDelivery, type Deliveries, lastLsn } from '../src/actors/user-state.ts';
 import { type ConversationId, conversationNamed, type UserId } from '../src/ids.ts';
 import { type Device, message, submission, World } from './support/world.ts';
 
@@ -98,6 +99,44 @@ t.test('who acknowledges very much at once, and later the rest, has delivered al
   t.equal(await delivered(w, 'alice'), 0, 'of more than 512 events, only what they cover to the end');
   await acknowledge(w, bob, 561);
   t.same([await delivered(w, 'alice'), await delivered(w, 'carol')], [551, 10]);
+});
+
+t.test('an acknowledgement in the middle of what one sent in a row covers that much, and the next one the rest', async (t) => {
+  const w = await world(t);
+  const alice = await w.connect('alice');
+  const bob = await w.connect('bob');
+  for (let i = 1; i <= 5; i++) await w.send(alice, '@bob', `c${i}`);
+  for (const cursor of [2, 4, 5]) {
+    await acknowledge(w, bob, cursor);
+    t.equal(await delivered(w, 'alice'), cursor);
+  }
+});
+
+t.test('runs of events end where another conversation, a lsn or a seq comes between', async (t) => {
+  const runs: Deliveries[] = [];
+  const one = 'alice:bob' as ConversationId;
+  for (const [lsn, conversation, seq] of [
+    [1, one, 1],
+    [2, one, 2],
+    [3, '#g' as ConversationId, 3],
+    [4, one, 3],
+    [6, one, 4],
+    [7, one, 6],
+    [8, one, 7],
+  ] as const) {
+    addDelivery(runs, lsn, conversation, seq);
+  }
+  t.strictSame(
+    runs.map(({ lsn, conversation, seq, count }) => [lsn, conversation, seq, count]),
+    [
+      [1, one, 1, 2],
+      [3, '#g', 3, 1],
+      [4, one, 3, 1],
+      [6, one, 4, 1],
+      [7, one, 6, 2],
+    ],
+  );
+  t.strictSame(runs.map(lastLsn), [2, 3, 4, 6, 8]);
 });
 
 t.test('who is unblocked is told the watermarks again', async (t) => {

@@ -1,12 +1,10 @@
 import t from 'tap';
 import { answerTo, deriveAnswered, emptyAnswered, lookFor, readFilters, remember, segmentCount } from '../src/actors/answered.ts';
 import { ClientIdFilters, segmentIds } from '../src/actors/client-id-filter.ts';
-import { compact } from '../src/actors/compact.ts';
 import { refuse } from '../src/actors/effects.ts';
-import { bodyOf, pack, packEntry, unpack } from '../src/actors/entry.ts';
+import { pack, unpack } from '../src/actors/entry.ts';
 import { emptyHosted } from '../src/actors/hosted.ts';
 import { deriveHosted, restoreHosted } from '../src/actors/hosted-rows.ts';
-import { advance, newItem } from '../src/actors/item.ts';
 import type { Bar, MemberCommand, UserCommand } from '../src/actors/messages.ts';
 import { decideBarRefused, decideBarred, decideBlock } from '../src/actors/preferences.ts';
 import { decideWatchedBy, presenceAlarm } from '../src/actors/presence.ts';
@@ -289,31 +287,4 @@ t.test('ids that are remembered before the filters are read get into them when t
   t.equal(answerTo(answered, 'c1' as ClientId)?.seq, 1);
   const keys = deriveAnswered(answered, alice, 1, false).map((write) => write.kind === 'put' && write.key.slice(0, 8));
   t.same(keys, ['00000000', '00000000', '00000001'], 'a full segment with its filter, and the next');
-});
-
-t.test('remembered entries get bytes of their own, in one buffer, and say the same', (t) => {
-  const slab = Buffer.alloc(8192);
-  const item = newItem('alice:bob' as ConversationId, 1);
-  const entries = [1, 2, 3].map((seq) => {
-    const entry = packEntry(seq, 'alice' as UserId, 5, 'message', `c${seq}` as ClientId, pack({ text: 'x'.repeat(seq) }));
-    slab.set(entry.packed, seq * 1000);
-    return { ...entry, packed: slab.subarray(seq * 1000, seq * 1000 + entry.packed.length) };
-  });
-  for (const entry of entries) advance(item, entry, entry.seq, 'bob' as UserId, 15);
-  const before = item.cache.map((entry) => ({ ...entry, packed: Buffer.from(entry.packed), body: bodyOf(entry) }));
-  compact([item]);
-  t.same(
-    item.cache.map((entry) => ({ ...entry, packed: Buffer.from(entry.packed), body: bodyOf(entry) })),
-    before,
-  );
-  const buffers = new Set(item.cache.map(({ packed }) => packed.buffer));
-  t.equal(buffers.size, 1);
-  t.equal(
-    [...buffers][0]?.byteLength,
-    entries.reduce((sum, { packed }) => sum + packed.length, 0),
-  );
-  const { cache } = item;
-  compact([item]);
-  t.equal(item.cache, cache, 'once is enough');
-  t.end();
 });

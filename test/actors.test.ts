@@ -149,6 +149,27 @@ t.test('what is stored already is answered though the sender’s state is lost b
   t.match(alice.answers.get(tag), [{ type: 'sent', clientId: 'c1', seq: 1, lsn: 1 }]);
 });
 
+t.test('what was lost with a failed write is answered with the place that it gets in the end', async (t) => {
+  const w = new World({}, { ordered: false, durable: true });
+  t.teardown(() => w.end());
+  const alice = await w.connect('alice');
+  const other = ['bob', 'dave', 'eve'].find((user) => hosts(user as UserId, directId(alice.user, user as UserId)));
+  const write = w.disk.write.bind(w.disk);
+  let lost = 0;
+  w.disk.write = (writes) => {
+    if (lost > 0 || !writes.some(({ kind, of }) => kind === 'append' && of === 'alice')) return write(writes);
+    lost += 1;
+    return Promise.reject(new Failure('unavailable', 'the disk fails'));
+  };
+  w.tell(alice, submission(alice.user, `@${other}`, 'c1', message('x')));
+  await w.settle();
+  t.equal(lost, 1);
+  await w.send(await w.connect('carol'), '@alice', 'd1');
+  const again = w.tell(alice, submission(alice.user, `@${other}`, 'c1', message('x')));
+  await w.pass(2000);
+  t.match(alice.answers.get(again), [{ type: 'sent', seq: 1, lsn: 2 }]);
+});
+
 t.test('a device with a cursor gets what came after it; one ahead of the log is told to start again', async (t) => {
   const w = await world(t);
   const alice = await w.connect('alice');

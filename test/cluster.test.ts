@@ -1,8 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import type { ActorKind, Command, Effect, SessionAddress, Sessions } from '../src/cluster/actor.ts';
 import { Alarms } from '../src/cluster/alarms.ts';
 import { Executor } from '../src/cluster/executor.ts';
+import { type HeldTurn, HeldTurns } from '../src/cluster/held-turns.ts';
 import { Mailbox } from '../src/cluster/mailbox.ts';
 import { defaultRegionSettings, Region, type RegionSettings } from '../src/cluster/region.ts';
 import { soleOwner } from '../src/cluster/ring.ts';
@@ -397,6 +399,61 @@ t.test('a mailbox gives back what it was given, in order', async (t) => {
   t.equal(mailbox.shift()?.command.kind, '300');
   t.equal(mailbox.drain().length, 199);
   t.equal(mailbox.shift(), undefined);
+});
+
+t.test('a mailbox is a queue, whatever comes and goes', async (t) => {
+  const steps = fc.array(fc.tuple(fc.constantFrom('push', 'shift', 'unshift', 'drain'), fc.integer({ min: 1, max: 90 })), {
+    size: 'max',
+    maxLength: 100,
+  });
+  fc.assert(
+    fc.property(steps, (all) => {
+      const count = { waiting: 0 };
+      const mailbox = new Mailbox<Command>(count);
+      let plain: string[] = [];
+      let next = 0;
+      const letters = (many: number): { command: Command; losses: undefined }[] =>
+        Array.from({ length: many }, () => ({ command: { kind: `${next++}` }, losses: undefined }));
+      for (const [step, many] of all) {
+        if (step === 'shift') {
+          for (let i = 0; i < many; i++) if (mailbox.shift()?.command.kind !== plain.shift()) return false;
+        } else if (step === 'drain') {
+          if (many > 10) continue;
+          const drained = mailbox.drain().map(({ command }) => command.kind);
+          if (drained.join() !== plain.join()) return false;
+          plain = [];
+        } else {
+          const added = letters(many);
+          const kinds = added.map(({ command }) => command.kind);
+          if (step === 'push') for (const letter of added) mailbox.push(letter);
+          else mailbox.unshift(added);
+          plain = step === 'push' ? [...plain, ...kinds] : [...kinds, ...plain];
+        }
+        if (mailbox.length !== plain.length || count.waiting !== plain.length) return false;
+      }
+      return true;
+    }),
+  );
+  t.pass();
+});
+
+t.test('turns are held until all before them is stored, and undone from a failed one on', async (t) => {
+  const turns = new HeldTurns<Command>();
+  const [one, two, three] = [1, 2, 3].map(() => turns.holdWriting([], [])) as [HeldTurn<Command>, HeldTurn<Command>, HeldTurn<Command>];
+  turns.holdQuiet([], []);
+  two.stored = true;
+  t.strictSame(turns.takeStored(), []);
+  one.stored = true;
+  t.strictSame(turns.takeStored(), [one, two]);
+  t.notOk(turns.empty);
+  const four = turns.holdWriting([], []);
+  t.strictSame(turns.takeFrom(four), [four]);
+  t.strictSame(turns.takeFrom(four), [], 'once');
+  t.equal(turns.takeFrom(three).length, 2, 'the quiet one after it, too');
+  t.ok(turns.empty);
+  t.notOk(turns.quiet, 'writes are under way');
+  for (let i = 0; i < 4; i++) turns.written();
+  t.ok(turns.quiet);
 });
 
 t.test('an activation whose crash can’t even be handled costs no other its turns', async (t) => {

@@ -64,7 +64,7 @@ const PACKED_ENTRY_BYTES_MAX = 32_768;
 export function mayPack({ listComplete, items }: User): boolean {
   if (!listComplete || items.size < PACKED_LINES_MIN || items.size > PACKED_LINES_MAX) return false;
   let bytes = 0;
-  for (const { cache } of items.values()) bytes += cache.at(-1)?.packed.length ?? 0;
+  for (const { cache } of items.values()) bytes += cache.last?.length ?? 0;
   return bytes <= PACKED_ENTRY_BYTES_MAX;
 }
 

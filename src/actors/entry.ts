@@ -122,6 +122,29 @@ export function unpackEntries(payload: Uint8Array, offset = 0, count = Number.PO
   return entries;
 }
 
+/** How many entries a payload has. */
+export function countEntries(payload: Uint8Array): number {
+  let count = 0;
+  for (let start = 0; start < payload.length; start = entryEnd(payload, start)) count += 1;
+  return count;
+}
+
+/** The last entry of a payload that has one. */
+export function lastEntry(payload: Uint8Array): Uint8Array {
+  let start = 0;
+  for (let end = entryEnd(payload, 0); end < payload.length; end = entryEnd(payload, end)) start = end;
+  return start === 0 ? payload : payload.subarray(start);
+}
+
+/** By hand, since what is stored may be no `Buffer`. */
+const entryEnd = (bytes: Uint8Array, start: number): number =>
+  start +
+  FRAGMENT_AT +
+  (((bytes[start] as number) << 24) |
+    ((bytes[start + 1] as number) << 16) |
+    ((bytes[start + 2] as number) << 8) |
+    (bytes[start + 3] as number));
+
 /** Where `seq` ends in what `bytes` hold from `start` on. */
 const seqEnd = (bytes: Buffer, start: number): number =>
   start + FRAGMENT_AT + SEQ.length + (bytes[start + FRAGMENT_AT + SEQ.length] === 0xcf ? 9 : 5);
@@ -188,17 +211,6 @@ function read(packed: Buffer): Said {
   const clientId = text() as ClientId;
   return { from, at, kind, clientId, bodyAt: next + BODY.length };
 }
-
-/** The same entry in other bytes. */
-export const entryIn = ({ seq, from, at, kind, clientId, bodyAt }: Entry, packed: Uint8Array): Entry => ({
-  seq,
-  from,
-  at,
-  kind,
-  clientId,
-  packed,
-  bodyAt,
-});
 
 /** The bytes of the packed body. */
 export const packedBody = (entry: Entry): Uint8Array => entry.packed.subarray(entry.bodyAt);

@@ -2,6 +2,7 @@ import type { Reading } from '../cluster/actor.ts';
 import { type ConversationId, isGroup, nameFor, peerOf, type UserId } from '../ids.ts';
 import type { Row, Write } from '../storage/store.ts';
 import { bodyOf, type Entry, pack, unpack, unpackEntries } from './entry.ts';
+import { EntryCache } from './entry-cache.ts';
 import type { ConversationItem, GroupSummary } from './messages.ts';
 
 /** A line of a user's conversation list, with the newest entries of the conversation. */
@@ -31,10 +32,8 @@ export interface Item {
   peerRead: number;
   /** The peer blocks the user, who is shown no watermarks of theirs. */
   peerHidden: boolean;
-  /** The newest entries, ascending and without gaps; at least the last one. */
-  cache: Entry[];
-  /** Some of these are parts of larger buffers; see `compact`. */
-  loose: boolean;
+  /** At least the last entry. */
+  readonly cache: EntryCache;
 }
 
 const OWN_MAX = 256;
@@ -58,12 +57,11 @@ export const newItem = (id: ConversationId, since: number): Item => ({
   peerDelivered: 0,
   peerRead: 0,
   peerHidden: false,
-  cache: [],
-  loose: false,
+  cache: new EntryCache(undefined),
 });
 
-/** Notes an entry that follows the last one. */
-export function advance(item: Item, entry: Entry, lsn: number, reader: UserId, cacheMax: number): void {
+/** Notes an entry that follows the last one, but for the cache. */
+export function advance(item: Item, entry: Entry, lsn: number, reader: UserId): void {
   item.lastSeq = entry.seq;
   item.lastLsn = lsn;
   if (entry.from === reader) {
@@ -74,9 +72,6 @@ export function advance(item: Item, entry: Entry, lsn: number, reader: UserId, c
       item.ownOlder += 1;
     }
   }
-  item.cache.push(entry);
-  item.loose = true;
-  if (item.cache.length > cacheMax) item.cache.shift();
   if (entry.kind !== 'message') applyOperation(item, entry, reader);
 }
 
@@ -142,8 +137,9 @@ function* count(item: Item, reader: UserId, seq: number): Reading<void> {
 export const unread = (item: Item): number => Math.max(0, item.lastSeq - item.read - item.own.length - item.ownOlder);
 
 export function itemFrame({ id: reader }: { readonly id: UserId }, item: Item, now: number): ConversationItem | undefined {
-  const last = item.cache.at(-1);
-  if (last === undefined) return undefined;
+  const packed = item.cache.last;
+  if (packed === undefined) return undefined;
+  const last = unpackEntries(packed)[0] as Entry;
   const line = { conversation: nameFor(item.id, reader), lastSeq: item.lastSeq, last, read: item.read, unread: unread(item) };
   const muted = item.mutedUntil > now ? { mutedUntil: item.mutedUntil } : undefined;
   if (isGroup(item.id)) return { ...line, ...muted, title: item.summary?.title ?? '', members: item.summary?.members ?? 0 };
@@ -177,7 +173,7 @@ export function rowOf(item: Item): ItemRow {
     item.summary ?? null,
     item.peerDelivered,
     item.peerRead,
-    item.cache.at(-1)?.packed ?? null,
+    item.cache.last ?? null,
     item.peerHidden,
   ];
 }
@@ -228,7 +224,6 @@ export function itemOf(id: ConversationId, row: ItemRow): Item {
     peerDelivered,
     peerRead,
     peerHidden,
-    cache: last === null ? [] : unpackEntries(last),
-    loose: false,
+    cache: new EntryCache(last ?? undefined),
   };
 }

@@ -33,8 +33,11 @@ export function decideHistory(user: User, command: Of<'history'>, limits: Messen
     more: entries.length > 0 && more,
   });
   if (from > through) return { events: NOTHING, effects: [answer(command, page([]))] };
-  const oldest = item.cache[0]?.seq ?? Number.MAX_SAFE_INTEGER;
-  if (from >= oldest) return { events: NOTHING, effects: [answer(command, page(item.cache.slice(from - oldest, through - oldest + 1)))] };
+  const oldest = item.lastSeq - item.cache.size + 1;
+  if (from >= oldest) {
+    const entries = item.cache.entries().slice(from - oldest, through - oldest + 1);
+    return { events: NOTHING, effects: [answer(command, page(entries))] };
+  }
   return { events: NOTHING, effects: [readPage(user, item, from, through, page, command, limits)] };
 }
 
@@ -68,7 +71,7 @@ function readPage(
 /** The newest entries came from the log; they are of use only where they end where the cache ends. */
 export function decideRemember(user: User, conversation: Item['id'], entries: readonly Entry[]): Outcome<UserEvent> {
   const item = user.items.get(conversation);
-  if (item === undefined || entries.at(-1)?.seq !== item.lastSeq || entries.length <= item.cache.length)
+  if (item === undefined || entries.at(-1)?.seq !== item.lastSeq || entries.length <= item.cache.size)
     return { events: NOTHING, effects: NOTHING };
   return { events: [{ kind: 'remembered', conversation, entries }], effects: NOTHING };
 }

@@ -129,6 +129,7 @@ export class PackedAnswers {
     for (let i = 0; i < length; i++) buffer[this.end++] = text.charCodeAt(i);
   }
 
+  /** A whole number, not negative. */
   private putNumber(value: number): void {
     if (value < UINT32_SPAN) {
       this.buffer[this.end] = UINT_32;

@@ -75,6 +75,7 @@ function settleEarly(user: User, entries: readonly Entry[], own: NonNullable<New
     if (pending === undefined || !pending.settled) return;
     const { seq, at, kind } = entry;
     const answer = { conversation: pending.conversation, kind, seq, lsn: user.lsn + 1 + index, at };
+    // They are added to these.
     answers(user.id, entry.clientId, pending, answer, effects);
     events.push({ kind: 'answered', clientId: entry.clientId });
   });

@@ -18,7 +18,7 @@ const PICKED = /^#[\w-]{16}$/;
 /** Resends of one submission that may wait for its answer: one a device, and then some. */
 const WAITERS_MAX = 64;
 
-/** Everything that adds an entry: answered at once if its client id was answered before, else told to the host. */
+/** Everything that adds an entry is told to the host, or, where its client id was answered before, only asked whether every member has it. */
 export function decideSubmit(user: User, command: Submit, { steady }: Moment, limits: UserActorSettings): Outcome<UserEvent> {
   const { clientId, operation } = command;
   const waiter: Asked = { session: command.session, tag: command.tag };

@@ -1,7 +1,7 @@
 import type { ClientId, ConversationId, UserId } from '../ids.ts';
 import { SmallMap } from '../small-map.ts';
 import { remember } from './answered.ts';
-import type { Entry } from './entry.ts';
+import { batchOf, type Entry } from './entry.ts';
 import { applyHosted, type HostEvent } from './host-events.ts';
 import type { NewRun, Run } from './inbox.ts';
 import { advance, moveRead, newItem } from './item.ts';
@@ -133,8 +133,7 @@ export function applyUser(user: User, event: UserEvent, settings: ApplySettings)
     case 'remembered': {
       const item = user.items.get(event.conversation);
       if (item === undefined) break;
-      item.cache = [...event.entries];
-      item.loose = true;
+      item.cache.replace(event.entries);
       break;
     }
     default:
@@ -227,6 +226,7 @@ export function applyReceived(user: User, run: Run, own: NewRun['own'], cacheMax
   const { conversation, entries } = run.batch;
   let item = user.items.get(conversation);
   let lsn = run.firstLsn;
+  let fresh = 0;
   if (lsn === user.floor + 1) user.oldestAt = entries[0]?.at;
   for (const entry of entries) {
     if (item === undefined || (run.starts && lsn === run.firstLsn && entry.seq > item.lastSeq)) {
@@ -238,7 +238,8 @@ export function applyReceived(user: User, run: Run, own: NewRun['own'], cacheMax
     }
     // A snapshot may reflect an event that is replayed after it.
     if (entry.seq > item.lastSeq) {
-      advance(item, entry, lsn, user.id, cacheMax);
+      advance(item, entry, lsn, user.id);
+      fresh += 1;
     }
     if (entry.from !== user.id) noteUndelivered(user, lsn, conversation, entry.seq);
     // Of their own entries nobody tells anybody that they have them.
@@ -252,6 +253,7 @@ export function applyReceived(user: User, run: Run, own: NewRun['own'], cacheMax
     }
     lsn += 1;
   }
+  if (fresh > 0) item?.cache.add(fresh === entries.length ? run.batch : batchOf(conversation, entries.slice(-fresh)), cacheMax);
   if (item !== undefined && run.summary !== undefined && run.summary.asOf >= (item.summary?.asOf ?? 0)) item.summary = run.summary;
   user.lsn = lsn - 1;
   changed(user, conversation);

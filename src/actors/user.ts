@@ -315,7 +315,7 @@ function tidy(user: User, limits: MessengerLimits, closes: boolean): void {
 
 /** What these take on 64 bits, as measured on a full heap with its host; containers, their slots and buffers included. */
 const BYTES = {
-  ...{ user: 1900, session: 120, name: 60, item: 420, entry: 310, number: 8 },
+  ...{ user: 1900, session: 120, name: 60, item: 420, number: 8 },
   ...{ hosted: 1000, member: 150, open: 300, pending: 300, delivery: 60 },
 } as const;
 
@@ -329,7 +329,7 @@ function estimateBytes(user: User): number {
   for (const { watches } of user.sessions) bytes += BYTES.session + (watches?.size ?? 0) * BYTES.name;
   for (const { own, cache } of user.items.values()) {
     bytes += BYTES.item + own.length * BYTES.number;
-    for (const { packed } of cache) bytes += BYTES.entry + packed.length;
+    bytes += cache.bytes;
   }
   for (const { members, open } of user.hosted?.values() ?? NOTHING) {
     bytes += BYTES.hosted + members.size * BYTES.member + open.size * BYTES.open;

@@ -11,6 +11,9 @@ const DRAIN = { kind: 'drain' } as const;
 /** So long turns are given before sockets and the disk have their own: a tenth of what a person notices, and 50 turns. */
 const DRAIN_MS = 2;
 
+/** An empty queue keeps so many. */
+const PLACES_KEPT = 4096;
+
 /** nact's names take few characters. */
 const encode = (text: string): string => Buffer.from(text).toString('base64url') || '-';
 
@@ -86,6 +89,7 @@ export class Executor {
       this.#next = 0;
       this.#drainSoon();
     } else {
+      if (this.#tail > PLACES_KEPT) this.#ready = [];
       this.#next = 0;
       this.#tail = 0;
     }

@@ -1,9 +1,9 @@
 import type { Command } from './actor.ts';
 
 /** Where emptied slots are given back: below this many nothing is moved. */
-const COMPACT_AT = 64;
+const COMPACT_AT = 32;
 /** An empty mailbox keeps so many. */
-const PLACES_KEPT = 128;
+const PLACES_KEPT = 32;
 
 /**
  * A command on its way. `losses` is undefined, or, for a command that was told before what it follows from was
