@@ -30,6 +30,13 @@ export class NumberedQueue<Item> {
 
   /** `number` must be above all that are there. */
   push(number: number, item: Item): void {
+    if (this.items.length === 0) {
+      // Of one place: an empty list that grows gets 17, and most queues never hold more than one item.
+      this.numbers = [number];
+      this.items = [item];
+      this.tail = 1;
+      return;
+    }
     this.numbers[this.tail] = number;
     this.items[this.tail++] = item;
   }

@@ -13,6 +13,8 @@ export class EntryCache {
   /** Some parts are pieces of larger buffers; see `compact`. */
   loose = false;
   private parts: Uint8Array[];
+  /** What was asked for, until something changes. */
+  private unpacked: readonly Entry[] | undefined = undefined;
 
   /** Begins with one packed entry, or none. */
   constructor(last: Uint8Array | undefined) {
@@ -37,6 +39,7 @@ export class EntryCache {
   add(batch: Batch, most: number): void {
     const { conversation, entries } = batch;
     const { packed } = entries.length <= most ? batch : batchOf(conversation, entries.slice(-most));
+    this.unpacked = undefined;
     this.parts.push(packed);
     this.size += Math.min(entries.length, most);
     this.loose = true;
@@ -49,12 +52,14 @@ export class EntryCache {
   }
 
   /** In ascending order. */
-  entries(): Entry[] {
-    return this.parts.flatMap((part) => unpackEntries(part));
+  entries(): readonly Entry[] {
+    this.unpacked ??= this.parts.flatMap((part) => unpackEntries(part));
+    return this.unpacked;
   }
 
   /** Takes these instead. */
   replace(entries: readonly Entry[]): void {
+    this.unpacked = undefined;
     this.parts = entries.map(({ packed }) => packed);
     this.size = entries.length;
     this.loose = true;
@@ -62,6 +67,7 @@ export class EntryCache {
 
   /** Moves all bytes to `to`, which is the cache's own from `at` on; returns where they end. */
   moveTo(to: Uint8Array, at: number): number {
+    this.unpacked = undefined;
     let end = at;
     // Parts stay apart, since `add` drops whole ones.
     this.parts = this.parts.map((part) => {

@@ -39,7 +39,10 @@ export class Mailbox<Received extends Command> {
   }
 
   push(letter: Letter<Received>): void {
-    this.#slots[this.#tail++] = letter;
+    // Of one place: an empty list that grows gets 17, and most mailboxes never hold more than one letter.
+    if (this.#slots.length === 0) this.#slots = [letter];
+    else this.#slots[this.#tail] = letter;
+    this.#tail += 1;
     this.#count.waiting += 1;
   }
 
